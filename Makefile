@@ -1,0 +1,98 @@
+# The Python that .venv is made with: make html PYTHON=python3.13
+PYTHON ?= python3
+PORT ?= 8000
+
+BIN := .venv/bin
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+
+# Each is the last thing written, so that a half-made .venv is not taken for a whole one. They
+# bear the version of Python, so that another PYTHON makes another .venv.
+DOCS := .venv/docs-$(VERSION)
+DEV := .venv/dev-$(VERSION)
+AXE := tests/browser/node_modules/.package-lock.json
+
+# $(call quote,TEXT) is TEXT as one word for the shell, whatever it holds.
+quote = '$(subst ','\'',$(1))'
+missing = $(error MATRIX and RESOLUTION go together: make table MATRIX=map.hic RESOLUTION=10000)
+given = $(call quote,$(or $(value $(1)),$(missing)))
+CALL = $(if $(value MATRIX)$(value RESOLUTION)$(ARGS),-- call $(call given,MATRIX) $(call given,RESOLUTION) $(ARGS))
+
+# Asked when the line runs, not before: .venv may hold a uv of its own, and may just have gone.
+INSTALL = echo 'Installing $<'; if command -v uv >/dev/null; \
+	then uv pip install --quiet --python $(BIN)/python --require-hashes -r $<; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
+	fi
+
+# One release of each package for every Python: the table shows some, and must not depend on it.
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --custom-compile-command 'make lock'
+
+.DEFAULT_GOAL := help
+.PHONY: help html table check test lint linkcheck lock bench serve clean venv venv-dev browser FORCE
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'html, table and check document another run: MATRIX=map.hic RESOLUTION=10000 [ARGS="-p 8"]'
+	@echo 'html and table write in spite of findings: ACCEPT=yes'
+
+# Read anew each time: a page that Sphinx remembers keeps its warnings to itself, and what failed
+# would pass when it is tried again.
+html: table ## capture the table, then build the site
+	$(BIN)/python -m sphinx -M html docs build -c . --fresh-env -W -n -q
+	@echo 'The page: build/html/telemetry.html'
+
+table: $(DOCS) ## capture the table
+	$(BIN)/python scripts/telemetry_table.py $(if $(filter yes,$(ACCEPT)),--accept) $(CALL)
+
+check: $(DOCS) ## compare the table with a new capture, and write nothing
+	$(BIN)/python scripts/telemetry_table.py --check $(CALL)
+
+test: $(DEV) $(AXE) ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(DEV) ## look for slips in code, pages and settings
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/sphinx-lint -e all -d line-too-long docs
+	$(BIN)/codespell
+	$(BIN)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet .github
+
+linkcheck: $(DOCS) ## follow the links that leave the site
+	$(BIN)/python -m sphinx -M linkcheck docs build -c . -q
+
+lock: $(DEV) ## bring every locked package up to date
+	$(COMPILE) requirements-docs.in -o requirements-docs.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+bench: $(DEV) ## measure what a capture costs
+	$(BIN)/python scripts/bench.py
+
+serve: html ## show the site on this machine, on PORT
+	$(BIN)/python -m http.server --bind 127.0.0.1 -d build/html $(PORT)
+
+clean: ## remove what was built, but not .venv
+	rm -rf build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find scripts tests -name __pycache__ -prune -exec rm -r {} +
+
+venv: $(DOCS) ## make .venv for building the site
+venv-dev: $(DEV) ## make .venv for testing and linting
+browser: $(AXE) ## fetch the accessibility checker of the tests
+
+# Made anew whenever its lock changes, so that it never holds more than the lock does.
+$(DOCS): requirements-docs.txt $(if $(realpath $(BIN)/python),,FORCE)
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is $(VERSION): name one, as in make html PYTHON=python3.13")'
+	$(PYTHON) -m venv --clear .venv
+	@$(INSTALL)
+	@touch $@
+
+$(DEV): requirements-dev.txt $(DOCS)
+	@$(INSTALL)
+	@touch $@
+
+$(AXE): tests/browser/package-lock.json
+	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund
+	@touch $@
