@@ -1,0 +1,64 @@
+"""How Sphinx builds the site."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+
+# The extension stands beside the scripts, so that both read the assets in the same way.
+sys.path.insert(0, str(ROOT / "scripts"))
+
+# -- What the site is --------------------------------------------------------------------------
+
+project = "StripePy telemetry"
+author = "StripePy's maintainers"
+copyright = "2025, Andrea Raffo"
+
+# -- How pages are read ------------------------------------------------------------------------
+
+extensions = ["sphinx_copybutton", "telemetry.sphinx_ext"]
+nitpicky = True
+default_role = "any"
+highlight_language = "none"
+
+# Quotation marks and dashes stay as typed: pages quote commands and values.
+smartquotes = False
+
+# The two marks that tell measured statements from those that only the maintainers can make.
+rst_prolog = """
+.. role:: mark-measured
+   :class: mark mark-measured
+
+.. role:: mark-stated
+   :class: mark mark-stated
+
+.. |measured| replace:: :mark-measured:`measured`
+.. |stated| replace:: :mark-stated:`stated by the maintainers`
+"""
+
+# -- How pages look ----------------------------------------------------------------------------
+
+html_theme = "sphinx_rtd_theme"
+html_title = "StripePy telemetry"
+html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
+html_static_path = ["docs/_static"]
+templates_path = ["docs/_templates"]
+html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
+html_theme_options = {"navigation_depth": 2}
+
+# Nobody reads them; they double the size of the site.
+html_copy_source = False
+html_show_sourcelink = False
+
+# The footer's credit stands outside of every landmark, which screen readers trip over.
+html_show_sphinx = False
+
+# Prompts and output are shown, and not copied.
+copybutton_exclude = ".linenos, .gp, .go"
+
+# -- Links out (make linkcheck) ----------------------------------------------------------------
+
+# The publisher refuses robots.
+linkcheck_ignore = [r"https://doi\.org/10\.1093/bioinformatics/.*"]

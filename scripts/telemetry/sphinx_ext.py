@@ -1,0 +1,281 @@
+"""Sphinx extension: tables of fields, facts in prose, links to the source. Reads assets only.
+
+Everything is read and checked once, before any page: a missing, malformed or outdated asset ends
+every build, incremental ones too, even if no page has to be written.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.nodes import make_id
+
+from telemetry import assets, documented, fields, findings
+from telemetry.capture import FIRST_RELEASE_WITH_TELEMETRY
+from telemetry.errors import UserError
+from telemetry.rows import Row
+
+SOURCES = (assets.TABLE, assets.PROVENANCE, assets.FIELDS, assets.DATA_HANDLING)
+
+REPOSITORY = "https://github.com/paulsengroup/StripePy"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the pages show.
+
+    Attributes:
+        run: The documented run.
+        dictionary: What each field means.
+        handling: What the maintainers state, by "section.key".
+    """
+
+    run: documented.Documented
+    dictionary: fields.Dictionary
+    handling: dict[str, str]
+
+    def facts(self) -> dict[str, str]:
+        """Every fact that a page can quote, by name."""
+        origin, table = self.run.provenance, dict(self.run.table)
+        exporter = origin.exporters[0]
+        return {
+            "command": origin.command,
+            "date": table["start_time_unix_nano"].partition("T")[0],
+            "stripepy": origin.stripepy_hic,
+            "sdk": origin.this_run.opentelemetry_sdk,
+            "python": origin.this_run.python,
+            "body": f"{origin.this_run.body_bytes} bytes",
+            "gzip": f"{origin.this_run.gzip_bytes} bytes",
+            "endpoint": exporter["endpoint"],
+            "timeout": f"{exporter['timeout']} seconds",
+            "compression": exporter["compression"],
+            "count": str(sum(field != "duration_ms" for field in table)),
+            "first": ".".join(map(str, FIRST_RELEASE_WITH_TELEMETRY)),
+            "instance_since": self.dictionary["service.instance.id"].since.version,
+            **self.handling,
+        }
+
+
+def read_evidence() -> Evidence:
+    """Read every asset and hold the table against the dictionary.
+
+    Raises:
+        UserError: If an asset is missing or malformed, or the two disagree.
+    """
+    run, dictionary = documented.load(), fields.load()
+    handling = {
+        f"{section}.{key}": str(value)
+        for section, entries in fields.read_toml(assets.DATA_HANDLING).items()
+        if isinstance(entries, dict)
+        for key, value in entries.items()
+    }
+    origin = run.provenance
+    found = findings.against_dictionary(
+        [_row(field, value, dictionary) for field, value in run.table],
+        dictionary,
+        origin.subcommand,
+        succeeded=origin.exit_status == 0,
+        versions={
+            "stripepy-hic": origin.stripepy_hic,
+            "opentelemetry-sdk": origin.this_run.opentelemetry_sdk,
+        },
+    )
+    if found:
+        raise UserError(f"{assets.shown(assets.TABLE)}: {found[0]}", documented.MEND)
+    return Evidence(run, dictionary, handling)
+
+
+def _row(field: str, value: str, dictionary: fields.Dictionary) -> Row:
+    # The table does not say part and type; the capture has checked them against the dictionary.
+    entry = dictionary.get(field)
+    return Row(field, value, entry.part if entry else "datum", entry.type[0] if entry else "")
+
+
+def _evidence(env: BuildEnvironment) -> Evidence:
+    for source in SOURCES:
+        env.note_dependency(source)
+    evidence: Evidence = env.app.telemetry_evidence  # type: ignore[attr-defined]
+    return evidence
+
+
+class _FieldTable(SphinxDirective):
+    """A table with one row per field, each a target for the `field` role."""
+
+    headings: ClassVar[tuple[str, ...]]
+    widths: ClassVar[tuple[int, ...]]
+
+    def table(self, title: str, rows: Sequence[tuple[str, Sequence[nodes.Node]]]) -> nodes.table:
+        """Build the table.
+
+        Args:
+            title: Caption.
+            rows: For each field its name, and the content of every further cell.
+        """
+        if not rows:
+            raise self.error("the table would have no rows")
+        group = nodes.tgroup(cols=len(self.headings))
+        for number, width in enumerate(self.widths):
+            group += nodes.colspec(colwidth=width, stub=1 if number == 0 else None)
+        headings = [nodes.Text(heading) for heading in self.headings]
+        group += nodes.thead("", _table_row(headings))
+        body = nodes.tbody()
+        for name, cells in rows:
+            row = _table_row([_breakable(name), *cells])
+            identifier = make_id(self.env, self.state.document, "field", name)
+            row["ids"].append(identifier)
+            self.env.domains.standard_domain.note_object(
+                "field", name, identifier, location=self.get_location()
+            )
+            body += row
+        group += body
+        table = nodes.table("", nodes.title(text=title), group, classes=["telemetry-table"])
+        self.set_source_info(table)
+        return table
+
+
+def _breakable(name: str) -> nodes.literal:
+    """A dotted name that a narrow column breaks after a dot or an underscore, not in a word."""
+    pieces = [nodes.Text(piece) for piece in re.split(r"(?<=[._])", name)]
+    literal = nodes.literal("", "", pieces[0])
+    for piece in pieces[1:]:
+        literal += nodes.raw("", "<wbr>", format="html")
+        literal += piece
+    return literal
+
+
+def _table_row(cells: Sequence[nodes.Node]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells))
+
+
+def _meaning(evidence: Evidence, name: str) -> nodes.Node:
+    entry = evidence.dictionary[name]
+    text = nodes.inline("", evidence.dictionary.meaning(name))
+    text += nodes.Text(" ")
+    text += nodes.inline("", entry.why, classes=["why"])
+    if entry.because:
+        text += nodes.Text(" ")
+        text += nodes.inline("", f"Varies {entry.varies}.", classes=["varies"])
+    if entry.since.package != "stripepy-hic":
+        text += nodes.Text(f" Only with {entry.since.package} {entry.since.version} or newer.")
+    return text
+
+
+class TelemetryTable(_FieldTable):
+    """`.. telemetry-table:: CATEGORY`: what the documented run sent, of one category."""
+
+    required_arguments = 1
+    headings = ("Field", "Value in this run", "What it says, and why it is collected")
+    widths = (34, 24, 42)
+
+    def run(self) -> list[nodes.Node]:
+        evidence, category = _evidence(self.env), self.arguments[0]
+        rows = [
+            (field, [nodes.literal(text=value), _meaning(evidence, field)])
+            for field, value in _by_dictionary(evidence)
+            if evidence.dictionary[field].category == category
+        ]
+        command = evidence.run.provenance.command
+        return [self.table(f"{category.capitalize()}: sent by {command}", rows)]
+
+
+def _by_dictionary(evidence: Evidence) -> list[tuple[str, str]]:
+    order = list(evidence.dictionary)
+    return sorted(evidence.run.table, key=lambda pair: order.index(pair[0]))
+
+
+class OtherFields(_FieldTable):
+    """`.. other-fields::`: fields that the documented run did not send, and what sends them."""
+
+    headings = ("Field", "Sent by", "What it says, and why it is collected")
+    widths = (34, 24, 42)
+
+    def run(self) -> list[nodes.Node]:
+        evidence = _evidence(self.env)
+        shown = {field for field, _ in evidence.run.table}
+        rows = [
+            (field, [_sent_by(entry), _meaning(evidence, field)])
+            for field, entry in evidence.dictionary.items()
+            if field not in shown
+        ]
+        return [self.table(self.options.get("title", "Sent by other commands"), rows)]
+
+    option_spec: ClassVar[dict[str, Callable[[str], Any]]] = {"title": directives.unchanged}
+
+
+def _sent_by(entry: fields.Field) -> nodes.Node:
+    text = nodes.inline()
+    for number, (subcommand, when) in enumerate(entry.sent_by.items()):
+        text += nodes.Text("; " if number else "")
+        if subcommand == "*":
+            text += nodes.Text("every subcommand")
+        else:
+            text += nodes.literal(text=subcommand)
+        text += nodes.Text("" if when == "always" else f" {when}")
+    return text
+
+
+class Fact(SphinxRole):
+    """`:fact:`NAME``: a fact from an asset, as text."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        facts = _evidence(self.env).facts()
+        if self.text not in facts:
+            known = ", ".join(sorted(facts))
+            message = self.inliner.reporter.error(f"no fact {self.text!r}; there are: {known}")
+            return [], [message]
+        return [self.node(facts[self.text])], []
+
+    def node(self, text: str) -> nodes.Node:
+        return nodes.Text(text)
+
+
+class LiteralFact(Fact):
+    """`:literal-fact:`NAME``: a fact from an asset, to the letter."""
+
+    def node(self, text: str) -> nodes.Node:
+        return nodes.literal(text=text)
+
+
+class Source(SphinxRole):
+    """`:source:`PATH``: a file of StripePy, linked at the tag of the documented release."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        release = _evidence(self.env).run.provenance.stripepy_hic
+        uri = f"{REPOSITORY}/blob/v{release}/src/stripepy/{self.text}"
+        link = nodes.reference("", "", nodes.literal(text=f"src/stripepy/{self.text}"), refuri=uri)
+        return [link], []
+
+
+def _read(app: Sphinx) -> None:
+    try:
+        app.telemetry_evidence = read_evidence()  # type: ignore[attr-defined]
+    except UserError as error:
+        raise ExtensionError(str(error)) from None
+
+
+def _every_row_is_shown(app: Sphinx, env: BuildEnvironment) -> None:
+    """End a build whose pages leave a field of the dictionary out."""
+    targets = {name for kind, name in env.domains.standard_domain.objects if kind == "field"}
+    evidence: Evidence = app.telemetry_evidence  # type: ignore[attr-defined]
+    if missing := [field for field in evidence.dictionary if field not in targets]:
+        raise ExtensionError(f"no page shows {', '.join(missing)}")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension with Sphinx."""
+    app.add_object_type("field", "field", "single: %s; telemetry field")
+    app.add_directive("telemetry-table", TelemetryTable)
+    app.add_directive("other-fields", OtherFields)
+    app.add_role("fact", Fact())
+    app.add_role("literal-fact", LiteralFact())
+    app.add_role("source", Source())
+    app.connect("builder-inited", _read)
+    app.connect("env-check-consistency", _every_row_is_shown)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
