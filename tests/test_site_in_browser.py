@@ -1,0 +1,307 @@
+"""The built site in a real browser: anybody can read and operate it, and nobody is watched."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    ViewportSize,
+    sync_playwright,
+)
+
+AXE = Path(__file__).parent / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # A page that asks for another host must fail the test, not reach that host.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+PHONE = ViewportSize(width=360, height=740)
+DESKTOP = ViewportSize(width=1280, height=800)
+COLOURS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "forced": {"forced_colors": "active"},
+}
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: a request is no finding."""
+
+
+@pytest.fixture(scope="module")
+def addresses(site: Path) -> Iterator[list[str]]:
+    """Serve the site and give the address of each of its pages."""
+    pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    assert pages, f"no page in {site}: build the site first"
+    handler = partial(QuietHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield [f"http://127.0.0.1:{server.server_port}/{page}" for page in pages]
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    executable = shutil.which("chromium")
+    if executable is None:
+        pytest.fail("chromium is missing: apt-get install chromium", pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if not AXE.is_file():
+        pytest.fail("axe-core is missing: make browser", pytrace=False)
+    return AXE.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def phone(chromium: Browser) -> Iterator[Page]:
+    with chromium.new_context(viewport=PHONE, has_touch=True) as context:
+        yield context.new_page()
+
+
+def violations(page: Page, axe: str) -> list[str]:
+    page.evaluate(axe)
+    result = page.evaluate(
+        "tags => axe.run({runOnly: tags, resultTypes: ['violations']})", STANDARDS
+    )
+    return [
+        f"{page.url}: {violation['id']}: {node['target']}: {node['failureSummary']}"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("colours", COLOURS)
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_every_page_is_accessible(
+    chromium: Browser, axe: str, addresses: list[str], width: int, colours: str
+) -> None:
+    viewport = ViewportSize(width=width, height=800)
+    with chromium.new_context(viewport=viewport, **COLOURS[colours]) as context:
+        page = context.new_page()
+        findings = []
+        for address in addresses:
+            page.goto(address)
+            findings += violations(page, axe)
+    assert not findings, "\n".join(findings)
+
+
+def test_the_open_phone_menu_is_accessible(phone: Page, axe: str, addresses: list[str]) -> None:
+    phone.goto(addresses[0])
+    phone.get_by_role("button", name="Menu").click()
+    findings = violations(phone, axe)
+    assert not findings, "\n".join(findings)
+
+
+def test_pages_follow_the_colours_of_the_system(chromium: Browser, addresses: list[str]) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(addresses[0])
+        grounds = []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        page.emulate_media(color_scheme="dark", media="print")
+        grounds.append(page.evaluate("getComputedStyle(document.body).color"))
+        page.emulate_media(color_scheme="light", media="print")
+        grounds.append(page.evaluate("getComputedStyle(document.body).color"))
+    light, dark, dark_ink_on_paper, ink_on_paper = grounds
+    assert light != dark
+    assert dark_ink_on_paper == ink_on_paper
+
+
+def test_pages_ask_no_other_host_and_keep_nothing(chromium: Browser, addresses: list[str]) -> None:
+    findings: list[str] = []
+    kept = "Object.keys(localStorage).length + Object.keys(sessionStorage).length"
+
+    def complain(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            findings.append(f"{page.url}: {message.text}")
+
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: findings.append(f"{page.url}: {error}"))
+        page.on("console", complain)
+        requests: set[str] = set()
+        page.on("request", lambda request: requests.add(request.url))
+        origin = "/".join(addresses[0].split("/")[:3])
+        for address in [*addresses, f"{origin}/search.html?q=telemetry"]:
+            page.goto(address, wait_until="networkidle")
+            if page.evaluate(kept):
+                findings.append(f"{page.url}: something was stored in the browser")
+        findings += [f"cookie: {cookie}" for cookie in context.cookies()]
+    findings += [f"another host was asked: {url}" for url in requests if not local(url, origin)]
+    assert not findings, "\n".join(findings)
+
+
+def local(url: str, origin: str) -> bool:
+    return url.startswith((f"{origin}/", "data:"))
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_nothing_is_wider_than_a_phone(
+    chromium: Browser, addresses: list[str], scripts: bool
+) -> None:
+    # The theme cuts off what sticks out at the right: there would be no scroll bar to ask for.
+    too_wide = """[...document.querySelectorAll("body, .wy-nav-content-wrap *")]
+        .filter(element => element.checkVisibility({checkVisibilityCSS: true, checkOpacity: true}))
+        .filter(element => element.getBoundingClientRect().right > innerWidth + 0.5
+            || element.scrollWidth > innerWidth)
+        .map(element => `${element.tagName} ${element.className}: ${element.textContent}`)
+        .map(text => text.trim().slice(0, 80))"""
+    findings = []
+    with chromium.new_context(viewport=PHONE, java_script_enabled=scripts) as context:
+        page = context.new_page()
+        for address in addresses:
+            page.goto(address)
+            findings += [f"{address}: {text}" for text in page.evaluate(too_wide)]
+    assert not findings, "\n".join(findings)
+
+
+def test_without_scripts_a_phone_still_shows_the_menu(
+    chromium: Browser, addresses: list[str]
+) -> None:
+    with chromium.new_context(viewport=PHONE, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(addresses[0])
+        link = page.locator(".wy-menu-vertical a").first
+        link.scroll_into_view_if_needed()
+        box = link.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert not page.locator(".menu-button").is_visible()
+
+
+def test_the_keyboard_reaches_the_skip_link_and_works_the_phone_menu(
+    phone: Page, addresses: list[str]
+) -> None:
+    focused = phone.locator("*:focus")
+    button = phone.get_by_role("button", name="Menu", exact=True)
+    menu_has_focus = "document.activeElement.closest('.wy-nav-side') !== null"
+    for address in addresses:
+        phone.goto(address)
+        phone.keyboard.press("Tab")
+        assert focused.text_content() == "Skip to the content", address
+        box = focused.bounding_box()
+        assert box is not None
+        assert box["y"] >= 0, "the skip link is focused but off the screen"
+        # The closed menu lies between the two in the page: it must not take the focus.
+        phone.keyboard.press("Tab")
+        assert focused.text_content() == "Menu", address
+        assert button.get_attribute("aria-expanded") == "false"
+
+        phone.keyboard.press("Enter")
+        assert button.get_attribute("aria-expanded") == "true"
+        assert phone.evaluate(menu_has_focus), address
+        phone.keyboard.press("Tab")
+        assert phone.evaluate(menu_has_focus), address
+        phone.keyboard.press("Escape")
+        assert button.get_attribute("aria-expanded") == "false"
+        assert focused.text_content() == "Menu", address
+
+        phone.keyboard.press("Shift+Tab")
+        phone.keyboard.press("Enter")
+        assert phone.evaluate("document.activeElement.id") == "content", address
+
+
+def test_expanders_of_the_menu_say_what_they_do(chromium: Browser, addresses: list[str]) -> None:
+    with chromium.new_context(viewport=DESKTOP) as context:
+        page = context.new_page()
+        for address in addresses:
+            page.goto(address)
+            if not page.locator(".wy-menu-vertical li > ul").count():
+                continue
+            expander = page.locator(".wy-menu-vertical li > button").first
+            assert (expander.get_attribute("aria-label") or "").startswith("Contents of "), address
+            before = expander.get_attribute("aria-expanded")
+            expander.press("Enter")
+            assert {before, expander.get_attribute("aria-expanded")} == {"true", "false"}, address
+            assert not page.locator("a button, li[aria-expanded]").count(), address
+
+
+def commands(session: str) -> list[str]:
+    """What a reader of a console block would type."""
+    typed: list[str] = []
+    continued = False
+    for line in session.splitlines():
+        prompted = line.startswith(("$ ", "> ", "# "))
+        if prompted or continued:
+            typed.append(line[2:] if prompted else line)
+        continued = bool(typed) and (prompted or continued) and line.endswith("\\")
+    return typed
+
+
+def test_copy_buttons_copy_the_command_without_its_prompt(
+    chromium: Browser, addresses: list[str]
+) -> None:
+    with chromium.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = context.new_page()
+        checked = sum(check_copy_buttons(page, address) for address in addresses)
+    assert checked, "no console block in the whole site"
+
+
+def check_copy_buttons(page: Page, address: str) -> int:
+    page.goto(address)
+    blocks = page.locator(".highlight-console").all()
+    for block in blocks:
+        button = block.get_by_role("button")
+        button.focus()
+        assert button.evaluate("button => getComputedStyle(button).opacity") == "1", address
+        page.keyboard.press("Enter")
+        block.locator("button.success").wait_for()
+        copied = page.evaluate("navigator.clipboard.readText()").split("\n")
+        # Where output was left out an empty line stays, which a shell ignores.
+        assert [line for line in copied if line] == commands(block.locator("pre").inner_text()), (
+            address
+        )
+    return len(blocks)
+
+
+def table_roles(context: BrowserContext, page: Page) -> Counter[str]:
+    """What the browser tells a screen reader; the document's tags would not show a loss."""
+    tree = context.new_cdp_session(page).send("Accessibility.getFullAXTree")
+    roles = (node.get("role", {}).get("value", "") for node in tree["nodes"])
+    return Counter(role for role in roles if role in {"row", "rowheader", "columnheader", "cell"})
+
+
+def test_a_table_shown_as_cards_is_still_a_table(chromium: Browser, addresses: list[str]) -> None:
+    checked = 0
+    with chromium.new_context() as context:
+        page = context.new_page()
+        for address in addresses:
+            page.set_viewport_size(DESKTOP)
+            page.goto(address)
+            if not page.locator("table.telemetry-table").count():
+                continue
+            wide = table_roles(context, page)
+            page.set_viewport_size(PHONE)
+            assert table_roles(context, page) == wide, address
+            assert wide["rowheader"], address
+            assert wide["columnheader"], address
+            checked += 1
+    assert checked, "no telemetry table in the whole site"
