@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""What a capture costs, as ratios measured in one run; nothing is asserted.
+
+Each pair of commands is run in turn, A B A B, and the ratio is that of the medians.
+"""
+
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import make_sample
+from telemetry import assets, edge
+from telemetry.errors import Exit
+
+ROUNDS = 7
+COPIES = 60
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run of a command took: wall time in seconds, peak memory in KiB."""
+
+    seconds: float
+    kibibytes: int
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to measure, with its folder and environment."""
+
+    arguments: Sequence[str]
+    folder: Path
+    environment: dict[str, str]
+
+    def cost(self) -> Cost:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            self.arguments,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise subprocess.CalledProcessError(process.returncode, list(self.arguments))
+        return Cost(seconds, usage.ru_maxrss)
+
+
+def compare(title: str, ours: Command, other: Command, rounds: int) -> None:
+    """Measure two commands in turn and print the ratios of ours to the other."""
+    pairs = [(ours.cost(), other.cost()) for _ in range(rounds + 1)][1:]
+    for name in ("seconds", "kibibytes"):
+        mine, theirs = (
+            statistics.median(getattr(pair[side], name) for pair in pairs) for side in (0, 1)
+        )
+        what = {"seconds": "wall time", "kibibytes": "peak memory"}[name]
+        unit = {"seconds": "s", "kibibytes": "MiB"}[name]
+        scale = {"seconds": 1.0, "kibibytes": 1024.0}[name]
+        print(
+            f"{title}: {what} {mine / theirs:.3f}"
+            f" ({mine / scale:.2f} {unit} to {theirs / scale:.2f} {unit}, median of {rounds})",
+            flush=True,
+        )
+
+
+def larger_map(path: Path) -> None:
+    """Write a contact map on which `stripepy call` takes about ten seconds.
+
+    It holds the first chromosome of the sample, `COPIES` times.
+    """
+    import hictkpy
+
+    length = make_sample.CHROMOSOMES["chr1"]
+    bins = make_sample.bins_in(length)
+    pixels = [pixel for pixel in make_sample.pixels() if pixel.row < bins]
+    writer = hictkpy.hic.FileWriter(
+        path, {f"chr{copy + 1}": length for copy in range(COPIES)}, make_sample.RESOLUTION
+    )
+    for copy in range(COPIES):
+        shift = copy * bins
+        writer.add_pixels_from_dict(
+            {
+                "bin1_id": [pixel.row + shift for pixel in pixels],
+                "bin2_id": [pixel.column + shift for pixel in pixels],
+                "count": [pixel.contacts for pixel in pixels],
+            }
+        )
+    writer.finalize()
+
+
+def main() -> int:
+    resolution = str(make_sample.RESOLUTION)
+    capture = [sys.executable, str(assets.ROOT / "scripts/telemetry_table.py"), "--print", "--"]
+    stripepy = [str(Path(sys.executable).with_name("stripepy"))]
+    off = {**os.environ, "STRIPEPY_NO_TELEMETRY": "1"}
+    # The capture throws its results away by itself; those of the plain runs go with this folder.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copy(assets.SAMPLE, folder)
+        larger_map(folder / "larger.hic")
+        for matrix, rounds in (("sample.hic", ROUNDS), ("larger.hic", ROUNDS // 2)):
+            call = ["call", matrix, resolution, "-p", "2", "--force"]
+            compare(
+                f"capture to plain run, {matrix}",
+                Command([*capture, *call], folder, off),
+                Command([*stripepy, *call], folder, off),
+                rounds,
+            )
+        sphinx = [sys.executable, "-m", "sphinx", "-M", "html", "docs", "build", "-c", ".", "-q"]
+        both = f"{shlex.join(capture[:-1])} && {shlex.join(sphinx)}"
+        compare(
+            "unchanged make html to one capture and one sphinx-build",
+            Command(["make", "html"], assets.ROOT, off),
+            Command(["sh", "-c", both], assets.ROOT, off),
+            ROUNDS,
+        )
+    return Exit.OK
+
+
+if __name__ == "__main__":
+    edge.run(main)
