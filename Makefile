@@ -49,7 +49,7 @@ check: $(DOCS) ## compare the table with a new capture, and write nothing
 	$(BIN)/python scripts/telemetry_table.py --check $(CALL)
 
 test: $(DEV) $(AXE) ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(DEV) ## look for slips in code, pages and settings
 	$(BIN)/ruff format --check

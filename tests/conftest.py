@@ -5,13 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
+
+# The documented command, but without worker processes, which take longer to start than to work.
+QUICK = ("call", "sample.hic", "10000")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Doctor = Callable[..., Path]
@@ -44,13 +48,38 @@ def python(
 
 
 @pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """An empty folder whose name is short enough for a capture to work in."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield Path(name)
+
+
+@pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A scratch copy of what the site is built from, to be written to at will."""
     folder = tmp_path / "project"
     for name in ("scripts", "assets", "docs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name)
     shutil.copy(ROOT / "conf.py", folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def quick_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Assets that document `QUICK`."""
+    folder = tmp_path_factory.mktemp("quick")
+    for name in ("scripts", "assets"):
+        shutil.copytree(ROOT / name, folder / name)
+    run = python("scripts/telemetry_table.py", "--", *QUICK, folder=folder)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return folder / "assets"
+
+
+@pytest.fixture
+def quick_project(project: Path, quick_assets: Path) -> Path:
+    """A scratch copy that documents `QUICK`, for the many tests that run stripepy again."""
+    shutil.copytree(quick_assets, project / "assets", dirs_exist_ok=True)
+    return project
 
 
 @pytest.fixture
@@ -70,7 +99,7 @@ def doctor(tmp_path: Path) -> Doctor:
     def change(edits: dict[str, tuple[str, str]]) -> Path:
         folder = tmp_path / "doctored"
         package = folder / "stripepy"
-        shutil.copytree(installed_stripepy(), package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(installed_stripepy(), package)
         for name, (old, new) in edits.items():
             text = (package / name).read_text()
             assert text.count(old) >= 1, f"{name} has changed: nothing to doctor at {old!r}"

@@ -196,7 +196,8 @@ def workshop(tmp_path: Path) -> Workshop:
     patched = "import sys; sys.version_info = ({version}); exec(sys.argv[1])"
     python = f"""#!/bin/sh
         case $2 in
-            venv) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python; echo venv >>log ;;
+            venv) test "$3" != --clear || rm -rf .venv; echo venv >>log
+                mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
             *) exec {shlex.quote(sys.executable)} -c {shlex.quote(patched)} "$2" ;;
         esac
         """
@@ -259,9 +260,11 @@ def test_a_changed_lock_is_followed(
     assert workshop("venv-dev")[1] == made
 
 
-def test_another_python_makes_another_venv(workshop: Workshop) -> None:
+def test_another_python_makes_another_venv(workshop: Workshop, tmp_path: Path) -> None:
     workshop("venv")
+    (tmp_path / ".venv" / "left over").touch()
     assert workshop("venv", version="3.13") == (0, DOCS_MADE, "")
+    assert not (tmp_path / ".venv" / "left over").exists()
 
 
 def test_a_venv_that_lost_its_python_is_made_again(workshop: Workshop, tmp_path: Path) -> None:

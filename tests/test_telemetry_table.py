@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import coolers
-from conftest import Doctor, Run, installed_stripepy, python
+from conftest import QUICK, Doctor, Run, installed_stripepy, python
 from telemetry.rows import from_tsv
 
 HOSTILE = {
@@ -80,7 +80,7 @@ def test_every_format_of_contact_map_can_be_printed(
     else:
         matrix.write_bytes((project / "assets/sample.hic").read_bytes())
     before = assets_of(project)
-    run = table("--print", "--format", "tsv", "--", "call", str(matrix), "10000", "-p", "2")
+    run = table("--print", "--format", "tsv", "--", "call", str(matrix), "10000")
     assert printed(run)["params.contact_map_format"] == form
     assert assets_of(project) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == [matrix.name, "project"]
@@ -176,35 +176,37 @@ DOCTORED = [
 
 
 @pytest.mark.parametrize(("file", "old", "new", "finding"), DOCTORED)
+@pytest.mark.usefixtures("quick_project")
 def test_check_goes_red_on_a_changed_stripepy(
     table: Run, doctor: Doctor, file: str, old: str, new: str, finding: str
 ) -> None:
     if "dependency.opentel" in finding:
         old = '        if dep.name.startswith("opentelemetry"):\n            return None\n'
         new, finding = "", "undocumented-field: dependency.opentelemetry-sdk.version"
-    run = table("--check", PYTHONPATH=str(doctor({file: (old, new)})))
+    run = table("--check", "--", *QUICK, PYTHONPATH=str(doctor({file: (old, new)})))
     assert run.returncode == 1, run.stdout + run.stderr
     assert any(line.startswith(finding) for line in run.stdout.splitlines()), run.stdout
 
 
 def test_findings_stop_a_writing_run_until_they_are_accepted(
-    table: Run, project: Path, doctor: Doctor
+    table: Run, quick_project: Path, doctor: Doctor
 ) -> None:
     file, old, new, finding = DOCTORED[4]
-    path, before = str(doctor({file: (old, new)})), assets_of(project)
-    stopped = table(PYTHONPATH=path)
+    path, before = str(doctor({file: (old, new)})), assets_of(quick_project)
+    stopped = table("--", *QUICK, PYTHONPATH=path)
     assert stopped.returncode == 1
     assert finding in stopped.stdout
     assert "-params.k\t3\n+params.k\t4\n" in stopped.stdout
-    assert assets_of(project) == before
-    accepted = table("--accept", PYTHONPATH=path)
+    assert assets_of(quick_project) == before
+    accepted = table("--accept", "--", *QUICK, PYTHONPATH=path)
     assert accepted.returncode == 0
-    assert ("params.k", "4") in from_tsv((project / "assets/telemetry_table.tsv").read_text())
+    assert ("params.k", "4") in from_tsv((quick_project / "assets/telemetry_table.tsv").read_text())
 
 
 def test_findings_appear_as_annotations_on_github(table: Run, doctor: Doctor) -> None:
     file, old, new, _ = DOCTORED[0]
-    run = table("--check", PYTHONPATH=str(doctor({file: (old, new)})), GITHUB_ACTIONS="true")
+    path = str(doctor({file: (old, new)}))
+    run = table("--check", "--", *QUICK, PYTHONPATH=path, GITHUB_ACTIONS="true")
     assert "\n::error file=assets/telemetry_fields.toml,title=undocumented-field::" in run.stdout
 
 
@@ -278,14 +280,14 @@ def test_a_stripepy_from_before_telemetry_is_named(table: Run, doctor: Doctor) -
     (information / "METADATA").write_text(
         "".join("Version: 1.1.0\n" if line.startswith("Version:") else line for line in lines)
     )
-    run = table("--check", PYTHONPATH=str(folder))
+    run = table("--check", "--", *QUICK, PYTHONPATH=str(folder))
     assert run.returncode == 3
     assert "stripepy-hic 1.1.0 sends no telemetry, which came with 1.1.1" in run.stderr
 
 
 def test_telemetry_that_is_switched_off_is_named(table: Run, doctor: Doctor) -> None:
     folder = doctor({"main.py": ("no_telemetry: bool = False", "no_telemetry: bool = True")})
-    run = table("--check", PYTHONPATH=str(folder))
+    run = table("--check", "--", *QUICK, PYTHONPATH=str(folder))
     assert run.returncode == 3
     assert "sent no span: telemetry is switched off" in run.stderr
 
@@ -323,22 +325,21 @@ def test_an_interrupted_write_leaves_the_old_file(
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_leaves_no_trace(
-    project: Path, tmp_path: Path, number: int, status: int
+    project: Path, short_folder: Path, number: int, status: int
 ) -> None:
-    scratch, before = tmp_path / "scratch", assets_of(project)
-    scratch.mkdir()
+    before = assets_of(project)
     process = subprocess.Popen(
         [sys.executable, "scripts/telemetry_table.py"],
         cwd=project,
-        env={**os.environ, "TMPDIR": str(scratch)},
+        env={**os.environ, "TMPDIR": str(short_folder)},
         stderr=subprocess.PIPE,
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not list(scratch.glob("*/stderr")) and time.monotonic() < deadline:
+    while not list(short_folder.glob("*/stderr")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (status, "interrupted: the files are as they were\n")
-    assert list(scratch.iterdir()) == []
+    assert list(short_folder.iterdir()) == []
     assert assets_of(project) == before

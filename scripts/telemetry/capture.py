@@ -164,7 +164,9 @@ def capture(
         environment: Variables to set on top.
         timeout: Seconds after which the run is ended, with every process that it started.
     """
-    with tempfile.TemporaryDirectory(prefix="tl-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="tl-", dir=_scratch_folder(), ignore_cleanup_errors=True
+    ) as name:
         folder = Path(name)
         for sub in ("home", "work", "t"):
             (folder / sub).mkdir()
@@ -173,6 +175,13 @@ def capture(
         (folder / "record").touch()
         exit_status, wall_seconds = _run(argv, folder, environment or {}, timeout)
         return _read(folder, tuple(argv), exit_status, wall_seconds)
+
+
+def _scratch_folder() -> str:
+    # Multiprocessing makes sockets of 33 characters in our folder of 14, and the name of a socket
+    # has at most 103 (on Linux 107). A long TMPDIR, as clusters have it, leaves no room.
+    folder = tempfile.gettempdir()
+    return "/tmp" if os.name == "posix" and len(os.fsencode(folder)) + 14 + 33 > 103 else folder
 
 
 def _environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
