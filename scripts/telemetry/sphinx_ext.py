@@ -7,13 +7,12 @@ every build, incremental ones too, even if no page has to be written.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.nodes import make_id
 
@@ -101,7 +100,11 @@ def _row(field: str, value: str, dictionary: fields.Dictionary) -> Row:
 def _evidence(env: BuildEnvironment) -> Evidence:
     for source in SOURCES:
         env.note_dependency(source)
-    evidence: Evidence = env.app.telemetry_evidence  # type: ignore[attr-defined]
+    return _evidence_of(env.app)
+
+
+def _evidence_of(app: Sphinx) -> Evidence:
+    evidence: Evidence = app.telemetry_evidence  # type: ignore[attr-defined]
     return evidence
 
 
@@ -156,9 +159,10 @@ def _table_row(cells: Sequence[nodes.Node]) -> nodes.row:
 
 def _meaning(evidence: Evidence, name: str) -> nodes.Node:
     entry = evidence.dictionary[name]
-    text = nodes.inline("", evidence.dictionary.meaning(name))
-    text += nodes.Text(" ")
-    text += nodes.inline("", entry.why, classes=["why"])
+    text = nodes.inline()
+    for number, piece in enumerate(evidence.dictionary.meaning(name).split("`")):
+        text += nodes.literal(text=piece) if number % 2 else nodes.Text(piece)
+    text += nodes.Text(f" {entry.why}")
     if entry.because:
         text += nodes.Text(" ")
         text += nodes.inline("", f"Varies {entry.varies}.", classes=["varies"])
@@ -253,19 +257,27 @@ class Source(SphinxRole):
         return [link], []
 
 
+def _end_build(complaint: object) -> NoReturn:
+    # Sphinx shows an exception, whatever its class, with a traceback and as a fault of its own;
+    # this is neither.
+    raise SystemExit(f"error: {complaint}")
+
+
 def _read(app: Sphinx) -> None:
     try:
         app.telemetry_evidence = read_evidence()  # type: ignore[attr-defined]
     except UserError as error:
-        raise ExtensionError(str(error)) from None
+        _end_build(error)
 
 
-def _every_row_is_shown(app: Sphinx, env: BuildEnvironment) -> None:
-    """End a build whose pages leave a field of the dictionary out."""
+def _every_field_is_shown(app: Sphinx, env: BuildEnvironment) -> None:
+    """End a build whose pages leave a field of the dictionary out.
+
+    Has to come before Sphinx saves what it has read, or the next build would pass.
+    """
     targets = {name for kind, name in env.domains.standard_domain.objects if kind == "field"}
-    evidence: Evidence = app.telemetry_evidence  # type: ignore[attr-defined]
-    if missing := [field for field in evidence.dictionary if field not in targets]:
-        raise ExtensionError(f"no page shows {', '.join(missing)}")
+    if missing := [field for field in _evidence_of(app).dictionary if field not in targets]:
+        _end_build(f"no page shows {', '.join(missing)} -- mend: add a table for the category")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -277,5 +289,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("literal-fact", LiteralFact())
     app.add_role("source", Source())
     app.connect("builder-inited", _read)
-    app.connect("env-check-consistency", _every_row_is_shown)
+    app.connect("env-updated", _every_field_is_shown)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
