@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a capture costs, as ratios measured in one run; nothing is asserted.
 
-Each pair of commands is run in turn, A B A B, and the ratio is that of the medians.
+Each pair of commands is run in turn, A B A B.
 """
 
 import os
@@ -21,15 +21,15 @@ from telemetry import assets, edge
 from telemetry.errors import Exit
 
 ROUNDS = 7
-COPIES = 60
+COPIES = 40
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of a command took: wall time in seconds, peak memory in KiB."""
+    """What one run of a command took: wall time in seconds, peak memory in MiB."""
 
     seconds: float
-    kibibytes: int
+    mebibytes: float
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,26 @@ class Command:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             raise subprocess.CalledProcessError(process.returncode, list(self.arguments))
-        return Cost(seconds, usage.ru_maxrss)
+        # In KiB on Linux.
+        return Cost(seconds, usage.ru_maxrss / 1024)
 
 
 def compare(title: str, ours: Command, other: Command, rounds: int) -> None:
-    """Measure two commands in turn and print the ratios of ours to the other."""
+    """Measure two commands in turn and print the ratios of ours to the other.
+
+    A round that warms the caches up is not counted. The ratio is the median of the rounds' own
+    ratios, so that a machine that grows slower or faster in between does not show.
+    """
     pairs = [(ours.cost(), other.cost()) for _ in range(rounds + 1)][1:]
-    for name in ("seconds", "kibibytes"):
-        mine, theirs = (
-            statistics.median(getattr(pair[side], name) for pair in pairs) for side in (0, 1)
-        )
-        what = {"seconds": "wall time", "kibibytes": "peak memory"}[name]
-        unit = {"seconds": "s", "kibibytes": "MiB"}[name]
-        scale = {"seconds": 1.0, "kibibytes": 1024.0}[name]
+    for what, unit, values in (
+        ("wall time", "s", [(mine.seconds, theirs.seconds) for mine, theirs in pairs]),
+        ("peak memory", "MiB", [(mine.mebibytes, theirs.mebibytes) for mine, theirs in pairs]),
+    ):
+        ratio = statistics.median(mine / theirs for mine, theirs in values)
+        mine, theirs = (statistics.median(side) for side in zip(*values, strict=True))
         print(
-            f"{title}: {what} {mine / theirs:.3f}"
-            f" ({mine / scale:.2f} {unit} to {theirs / scale:.2f} {unit}, median of {rounds})",
+            f"{title}: {what} {ratio:.3f}"
+            f" ({mine:.2f} {unit} to {theirs:.2f} {unit}, median of {rounds})",
             flush=True,
         )
 
