@@ -159,6 +159,7 @@ def _compare_or_write(run: Capture, inputs: dict[str, Path], options: argparse.N
         succeeded=run.exit_status == 0,
         versions=run.versions,
     )
+    found += findings.against_surroundings(sent, dictionary)
     mend = shlex.join(["python", "scripts/telemetry_table.py", "--accept", "--", *run.argv])
     if old and old.provenance.command == new.provenance.command:
         found += findings.against_previous(

@@ -8,6 +8,7 @@ from telemetry import assets, fields, findings, otlp
 from telemetry.capture import Outcome, capture
 from telemetry.documented import subcommand_of
 from telemetry.errors import UserError
+from telemetry.surroundings import expected
 
 ENTRY = """
 ["params.k"]
@@ -60,6 +61,13 @@ def test_a_fault_is_named_by_file_entry_and_key(
 
 def test_an_entry_that_stands_twice_is_refused(tmp_path: Path) -> None:
     assert "telemetry_fields.toml: " in fault(tmp_path, ENTRY + ENTRY)
+
+
+def test_what_varies_by_machine_or_installation_is_known_here() -> None:
+    dictionary = fields.load()
+    vary = [name for name in dictionary if dictionary[name].varies.startswith(("by m", "by i"))]
+    assert len(vary) > 10
+    assert [name for name in vary if not all(expected(name))] == []
 
 
 SAMPLE = {"sample.hic": assets.SAMPLE}

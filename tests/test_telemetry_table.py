@@ -150,6 +150,18 @@ DOCTORED = [
     ),
     (
         TELEMETRY,
+        "HOST_ARCH: platform.machine()",
+        "HOST_ARCH: platform.node()",
+        "unexpected-value: host.arch = ",
+    ),
+    (
+        TELEMETRY,
+        "version(dep.name)",
+        "version(dep.name) + '.post1'",
+        "unexpected-value: dependency.h5py.version = ",
+    ),
+    (
+        TELEMETRY,
         "paulsenlab.com:4319",
         "paulsenlab.org:4319",
         "unexpected-value: exporters = ",

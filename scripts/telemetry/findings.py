@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from telemetry.fields import Dictionary
-from telemetry.rows import Row
+from telemetry.rows import Row, format_cell
+from telemetry.surroundings import expected
 
 
 class Kind(StrEnum):
@@ -96,6 +97,22 @@ def against_dictionary(
                 )
             )
     return found
+
+
+def against_surroundings(rows: Sequence[Row], dictionary: Dictionary) -> list[Finding]:
+    """Compare the values that vary by machine or installation with what these say themselves."""
+    return [
+        Finding(
+            Kind.UNEXPECTED_VALUE,
+            row.field,
+            row.value,
+            f"this machine says {' or '.join(known) or 'nothing of it'}; find out where it is from",
+        )
+        for row in rows
+        if row.field in dictionary
+        and dictionary[row.field].varies in {"by machine", "by installation"}
+        and row.value not in (known := [format_cell(text) for text in expected(row.field)])
+    ]
 
 
 def _undocumented(row: Row, mend: str) -> Finding:
