@@ -284,7 +284,7 @@ def test_without_stripepy_the_error_says_how_to_install_it(tmp_path: Path, proje
 
 
 def test_a_stripepy_from_before_telemetry_is_named(table: Run, doctor: Doctor) -> None:
-    folder = doctor({})
+    folder = doctor({"main.py": ("no_telemetry: bool = False", "no_telemetry: bool = True")})
     metadata = next(installed_stripepy().parent.glob("stripepy_hic-*.dist-info/METADATA"))
     information = folder / "stripepy_hic-1.1.0.dist-info"
     information.mkdir()

@@ -94,11 +94,13 @@ class Capture:
 
 
 def require_telemetry(run: Capture) -> None:
-    """Refuse a capture from an environment whose stripepy cannot send telemetry at all.
+    """Refuse a capture without a span from an environment whose stripepy cannot send any.
 
     Raises:
         UserError: If stripepy or OpenTelemetry is missing, or stripepy is too old.
     """
+    if run.outcome is not Outcome.NO_SPAN:
+        return
     release = run.versions.get("stripepy-hic")
     pip = f"{sys.executable} -m pip install --upgrade stripepy-hic"
     if run.missing or release is None:
