@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 project = "StripePy telemetry"
 author = "StripePy's maintainers"
-copyright = "2025, Andrea Raffo"
+copyright = "2025, Andrea Raffo; MIT licence"
 
 # -- How pages are read ------------------------------------------------------------------------
 

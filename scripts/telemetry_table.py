@@ -7,6 +7,7 @@ assets/telemetry_table.tsv. Exit status: 0 fine, 1 findings, 2 wrong usage, 3 no
 
 import argparse
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -17,6 +18,9 @@ from telemetry.errors import Exit, UserError
 
 DOCUMENTED_COMMAND = "call sample.hic 10000 -p 2"
 
+# Variables by which users change what is sent; a capture does not pass them on.
+LEFT_OUT = re.compile(r"OTEL_\w+|(STRIPEPY_)?NO_TELEMETRY")
+
 # With one of these, stripepy prints something about itself and sets no telemetry up.
 INFORMATION_OPTIONS = frozenset({"-h", "--help", "-v", "--version", "--cite", "--license"})
 
@@ -26,6 +30,13 @@ def main() -> int:
     argv, inputs = _localised(options.command)
     run = capture(argv, inputs=inputs, timeout=options.timeout)
     require_telemetry(run)
+    informs = not INFORMATION_OPTIONS.isdisjoint(argv)
+    if informs and not run.spans:
+        message = f"`stripepy {shlex.join(argv)}` sends nothing"
+        if options.print:
+            print(f"note: {message}", file=sys.stderr)
+            return Exit.OK
+        raise UserError(message, "document another command", Exit.NOT_CAPTURED)
     if options.print:
         return _print(run, options.format)
     require_one_span(run)
@@ -33,7 +44,7 @@ def main() -> int:
         raise UserError(
             f"`stripepy {shlex.join(argv)}` ended with exit status {run.exit_status}:"
             f" {run.last_error}",
-            "correct the command after --",
+            "do as StripePy says, or correct the command after --",
             Exit.NOT_CAPTURED,
         )
     return _compare_or_write(run, inputs, options)
@@ -41,7 +52,9 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="compare only, write nothing")
@@ -63,7 +76,9 @@ def _options() -> argparse.Namespace:
         metavar="-- COMMAND",
         help=f"arguments of stripepy (default: {DOCUMENTED_COMMAND})",
     )
-    options = parser.parse_args()
+    options, unknown = parser.parse_known_args()
+    if unknown:
+        parser.error(f"unknown: {shlex.join(unknown)} (what is for stripepy goes behind --)")
     if options.format and not options.print:
         parser.error("--format goes with --print")
     if not options.timeout > 0:
@@ -79,7 +94,8 @@ def _localised(command: list[str]) -> tuple[tuple[str, ...], dict[str, Path]]:
     """Make a command line fit for the private folder in which it will run.
 
     An argument that is a file is found there under its own name, so that what is documented
-    holds no folder of this machine; any other absolute path is an output, and lands there.
+    holds no folder of this machine. Any other path out of that folder is an output, and lands in
+    it: nothing of the caller's is written to.
 
     Returns:
         The arguments, and the files among them by name.
@@ -87,9 +103,9 @@ def _localised(command: list[str]) -> tuple[tuple[str, ...], dict[str, Path]]:
     argv: list[str] = []
     inputs: dict[str, Path] = {}
     for argument in command:
-        option, equals, value = argument.partition("=")
-        if not (equals and option.startswith("--")):
-            option, equals, value = "", "", argument
+        match = re.fullmatch(r"(--[\w-]+=|-[a-zA-Z](?=.))?(.*)", argument, re.DOTALL)
+        assert match is not None
+        option, value = match[1] or "", match[2]
         path = Path(value)
         if not path.is_file() and value == assets.SAMPLE.name:
             path = assets.SAMPLE
@@ -97,10 +113,15 @@ def _localised(command: list[str]) -> tuple[tuple[str, ...], dict[str, Path]]:
             if inputs.setdefault(path.name, path.resolve()) != path.resolve():
                 raise UserError(f"two different files are called {path.name}", "rename one of them")
             value = path.name
-        elif path.is_absolute():
+        elif _leads_elsewhere(path):
             value = path.name
-        argv.append(f"{option}{equals}{value}")
+        argv.append(f"{option}{value}")
     return tuple(argv), inputs
+
+
+def _leads_elsewhere(path: Path) -> bool:
+    into_a_folder = len(path.parts) > 1 and path.parent.is_dir()
+    return bool(path.name) and (path.is_absolute() or ".." in path.parts or into_a_folder)
 
 
 def _print(run: Capture, form: str) -> int:
@@ -109,13 +130,16 @@ def _print(run: Capture, form: str) -> int:
     if run.spans:
         write = {"table": _columns, "tsv": rows.to_tsv}.get(form)
         sys.stdout.write(write(_pairs(run)) if write else otlp.otlp_json(run.body))
-    elif not INFORMATION_OPTIONS.isdisjoint(run.argv):
-        print(f"note: `stripepy {shlex.join(run.argv)}` sends nothing", file=sys.stderr)
-        return Exit.OK
     require_one_span(run)
     if run.exit_status != 0:
         ending = f"ended with exit status {run.exit_status}: {run.last_error}"
         print(f"note: stripepy {ending}", file=sys.stderr)
+    left_out = sorted(name for name in os.environ if LEFT_OUT.fullmatch(name))
+    if left_out:
+        print(
+            f"note: your {', '.join(left_out)} would change what is sent, and had no part in this",
+            file=sys.stderr,
+        )
     size, address = len(run.body), run.exporters[0].get("endpoint")
     print(f"note: not sent: {size} bytes before compression, for {address}", file=sys.stderr)
     return Exit.OK
@@ -160,7 +184,7 @@ def _compare_or_write(run: Capture, inputs: dict[str, Path], options: argparse.N
         versions=run.versions,
     )
     found += findings.against_surroundings(sent, dictionary)
-    mend = shlex.join(["python", "scripts/telemetry_table.py", "--accept", "--", *run.argv])
+    mend = shlex.join(["python", "scripts/telemetry_table.py", "--accept", "--", *options.command])
     if old and old.provenance.command == new.provenance.command:
         found += findings.against_previous(
             new.settled(dictionary), old.settled(dictionary), f"if that is right: {mend}"

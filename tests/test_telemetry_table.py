@@ -121,6 +121,30 @@ telemetry_table.edge.run(telemetry_table.main)
     assert "params.list_only" in run.stdout
 
 
+@pytest.mark.parametrize("option", ["-o{}", "--output-file={}", "-o {}"])
+@pytest.mark.parametrize("place", ["{folder}/out.hdf5", "../../out.hdf5", "there/out.hdf5"])
+def test_no_output_lands_outside_of_the_private_folder(
+    table: Run, project: Path, tmp_path: Path, option: str, place: str
+) -> None:
+    (project / "there").mkdir()
+    planted = [project / "there/out.hdf5", tmp_path / "out.hdf5", tmp_path.parent / "out.hdf5"]
+    path = place.format(folder=tmp_path)
+    arguments = option.format(path).split()
+    run = table("--print", "--", "call", "sample.hic", "10000", "--force", *arguments)
+    assert run.returncode == 0, run.stderr
+    assert "STATUS_CODE_OK" in run.stdout
+    assert not any(file.exists() for file in planted)
+    (project / "there/out.hdf5").write_text("mine")
+    table("--print", "--", *QUICK, "--force", *arguments)
+    assert (project / "there/out.hdf5").read_text() == "mine"
+
+
+def test_print_names_the_callers_variables_that_would_change_what_is_sent(table: Run) -> None:
+    variables = {"STRIPEPY_NO_TELEMETRY": "1", "OTEL_RESOURCE_ATTRIBUTES": "a=b"}
+    run = table("--print", "--", "download", "--list-only", **variables)
+    assert "your OTEL_RESOURCE_ATTRIBUTES, STRIPEPY_NO_TELEMETRY would change" in run.stderr
+
+
 # -- Findings ------------------------------------------------------------------------------------
 
 CALL = "cli/call.py"
@@ -247,6 +271,8 @@ def test_another_command_is_documented_and_the_check_says_that_the_table_is_anot
         (["--format", "tsv"], 2, "--format goes with --print"),
         (["--check", "--print"], 2, "not allowed with"),
         (["--timeout", "0"], 2, "--timeout"),
+        (["--print", "call", "sample.hic", "10000", "-p", "2"], 2, "goes behind --"),
+        (["--", "--version"], 3, "sends nothing"),
         (["--", "call", "nosuch.hic", "10000"], 3, 'Not an existing file: "nosuch.hic"'),
         (["--", "call", "sample.hic", "12345"], 3, "does not have interactions for resolution"),
         (["--", "call", "sample.hic", "10000", "-p", "9999"], 3, "Not a valid number of CPU cores"),

@@ -120,7 +120,7 @@ def require_one_span(run: Capture) -> None:
     """
     if run.outcome is Outcome.ONE_SPAN:
         return
-    mend = "correct the command after --"
+    mend = "do as StripePy says, or correct the command after --"
     if run.outcome is Outcome.TIMED_OUT:
         what = f"did not end within {run.wall_seconds:.0f} s"
         mend = "allow it more with --timeout SECONDS"
