@@ -83,24 +83,15 @@ def larger_map(path: Path) -> None:
 
     It holds the first chromosome of the sample, `COPIES` times.
     """
-    import hictkpy
-
     length = make_sample.CHROMOSOMES["chr1"]
     bins = make_sample.bins_in(length)
-    pixels = [pixel for pixel in make_sample.pixels() if pixel.row < bins]
-    writer = hictkpy.hic.FileWriter(
-        path, {f"chr{copy + 1}": length for copy in range(COPIES)}, make_sample.RESOLUTION
-    )
-    for copy in range(COPIES):
-        shift = copy * bins
-        writer.add_pixels_from_dict(
-            {
-                "bin1_id": [pixel.row + shift for pixel in pixels],
-                "bin2_id": [pixel.column + shift for pixel in pixels],
-                "count": [pixel.contacts for pixel in pixels],
-            }
-        )
-    writer.finalize()
+    one = [pixel for pixel in make_sample.pixels() if pixel.row < bins]
+    pixels = [
+        make_sample.Pixel(row + copy * bins, column + copy * bins, contacts)
+        for copy in range(COPIES)
+        for row, column, contacts in one
+    ]
+    make_sample.write_hic(path, {f"chr{copy + 1}": length for copy in range(COPIES)}, pixels)
 
 
 def main() -> int:

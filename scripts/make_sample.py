@@ -6,9 +6,11 @@ the file with its version. Needs hictkpy 1.4.0 or newer, to make the file but no
 """
 
 import argparse
+import multiprocessing
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 from zlib import crc32
@@ -108,21 +110,46 @@ def render() -> bytes:
     Raises:
         UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
     """
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, SAMPLE.name)
+        write_hic(path, CHROMOSOMES, list(pixels()))
+        return path.read_bytes()
+
+
+def write_hic(path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel]) -> None:
+    """Write pixels as a .hic file, in a process of its own.
+
+    hictkpy's writer leaves a thread behind that keeps a core busy until its process ends.
+
+    Args:
+        path: The file to be made.
+        chromosomes: Lengths in bp, by name.
+        pixels: The pixels, in bins counted from the start of the first chromosome.
+
+    Raises:
+        UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
+    """
     try:
         import hictkpy
 
-        create = hictkpy.hic.FileWriter
-        add_pixels = create.add_pixels_from_dict
+        if not hasattr(hictkpy.hic.FileWriter, "add_pixels_from_dict"):  # 1.4.0
+            raise ImportError
     except (ImportError, AttributeError):
         raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev") from None
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        pool.submit(_write_hic, path, chromosomes, pixels).result()
 
-    rows, columns, contacts = map(list, zip(*pixels(), strict=True))
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory, SAMPLE.name)
-        writer = create(path, CHROMOSOMES, RESOLUTION, assembly=ASSEMBLY, tmpdir=directory)
-        add_pixels(writer, {"bin1_id": rows, "bin2_id": columns, "count": contacts})
-        writer.finalize()
-        return path.read_bytes()
+
+def _write_hic(path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel]) -> None:
+    import hictkpy
+
+    writer = hictkpy.hic.FileWriter(
+        path, dict(chromosomes), RESOLUTION, assembly=ASSEMBLY, tmpdir=path.parent
+    )
+    rows, columns, contacts = map(list, zip(*pixels, strict=True))
+    writer.add_pixels_from_dict({"bin1_id": rows, "bin2_id": columns, "count": contacts})
+    writer.finalize()
 
 
 def make_sample(path: Path) -> None:
