@@ -11,9 +11,12 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, NamedTuple
 from zlib import crc32
+
+from packaging.version import Version
 
 from telemetry import edge
 from telemetry.assets import SAMPLE, replace, shown
@@ -119,7 +122,7 @@ def render() -> bytes:
 def write_hic(path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel]) -> None:
     """Write pixels as a .hic file, in a process of its own.
 
-    hictkpy's writer leaves a thread behind that keeps a core busy until its process ends.
+    Once imported, hictkpy keeps a core busy until the process ends.
 
     Args:
         path: The file to be made.
@@ -130,12 +133,11 @@ def write_hic(path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel
         UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
     """
     try:
-        import hictkpy
-
-        if not hasattr(hictkpy.hic.FileWriter, "add_pixels_from_dict"):  # 1.4.0
-            raise ImportError
-    except (ImportError, AttributeError):
-        raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev") from None
+        release = Version(version("hictkpy"))
+    except PackageNotFoundError:
+        release = Version("0")
+    if release < Version("1.4.0"):
+        raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev")
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         pool.submit(_write_hic, path, chromosomes, pixels).result()
