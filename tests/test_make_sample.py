@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import pytest
 
 from coolers import make_cooler, make_multires_cooler
@@ -102,14 +103,17 @@ def test_stripepy_finds_every_planted_stripe_and_no_other(
     result = tmp_path / "result.hdf5"
     _stripepy("call", tmp_path / name, RESOLUTION, "-o", result)
 
-    from stripepy.data_structures import ResultFile
-
-    with ResultFile(result) as file:
-        for chromosome, stripes in STRIPES.items():
-            for side, location in (("lower", "LT"), ("upper", "UT")):
-                found = file.get(chromosome, "geo_descriptors", location)["seed"].tolist()
-                planted = [stripe.anchor for stripe in stripes if stripe.side == side]
-                assert found == pytest.approx(planted, abs=1)
+    # Not by StripePy's own reader: it imports hictkpy, which keeps a core busy from then on.
+    with h5py.File(result) as file:
+        for side, triangle in (("lower", "lt"), ("upper", "ut")):
+            found = file[f"stripes/{triangle}/seed"][:].tolist()
+            planted = [
+                stripe.anchor
+                for stripes in STRIPES.values()
+                for stripe in stripes
+                if stripe.side == side
+            ]
+            assert found == pytest.approx(planted, abs=1)
 
 
 def test_result_can_be_viewed_and_plotted(tmp_path: Path) -> None:
