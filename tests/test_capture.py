@@ -126,8 +126,9 @@ def test_after_a_timeout_no_process_of_the_run_is_left(
 ) -> None:
     pid = tmp_path / "pid"
     code = (
-        "import os, time\nif os.fork() == 0:"
-        f" open({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
+        "import multiprocessing, time\n"
+        "worker = multiprocessing.Process(target=time.sleep, args=(60,)); worker.start()\n"
+        f"open({str(pid)!r}, 'w').write(str(worker.pid)); time.sleep(60)"
     )
     run = doctored_run(doctor, monkeypatch, code, timeout=20)
     assert run.outcome is Outcome.TIMED_OUT

@@ -57,7 +57,6 @@ class Evidence:
             "compression": exporter["compression"],
             "count": str(sum(field != "duration_ms" for field in table)),
             "first": ".".join(map(str, FIRST_RELEASE_WITH_TELEMETRY)),
-            "instance_since": self.dictionary["service.instance.id"].since.version,
             **self.handling,
         }
 
