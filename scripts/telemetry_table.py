@@ -161,9 +161,8 @@ def _compare_or_write(run: Capture, inputs: dict[str, Path], options: argparse.N
     try:
         from telemetry import documented, fields, findings, otlp
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"{error.name} is not installed for {sys.executable}", "make venv"
-        ) from None
+        message = f"{error.name} is not installed for {sys.executable}"
+        raise UserError(message, "make venv, then use .venv/bin/python") from None
 
     dictionary = fields.load()
     sent = otlp.rows(run.body)
