@@ -119,7 +119,12 @@ def render() -> bytes:
         return path.read_bytes()
 
 
-def write_hic(path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel]) -> None:
+def write_hic(
+    path: Path,
+    chromosomes: Mapping[str, int],
+    pixels: Sequence[Pixel],
+    assembly: str = ASSEMBLY,
+) -> None:
     """Write pixels as a .hic file, in a process of its own.
 
     Once imported, hictkpy keeps a core busy until the process ends.
@@ -128,6 +133,7 @@ def write_hic(path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel
         path: The file to be made.
         chromosomes: Lengths in bp, by name.
         pixels: The pixels, in bins counted from the start of the first chromosome.
+        assembly: Name of the genome assembly that the file bears.
 
     Raises:
         UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
@@ -140,14 +146,17 @@ def write_hic(path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel
         raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev")
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        pool.submit(_write_hic, path, chromosomes, pixels).result()
+        pool.submit(write_hic_here, path, chromosomes, pixels, assembly).result()
 
 
-def _write_hic(path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel]) -> None:
+def write_hic_here(
+    path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel], assembly: str
+) -> None:
+    """Do what `write_hic` does, in this process, which hictkpy will keep busy until it ends."""
     import hictkpy
 
     writer = hictkpy.hic.FileWriter(
-        path, dict(chromosomes), RESOLUTION, assembly=ASSEMBLY, tmpdir=path.parent
+        path, dict(chromosomes), RESOLUTION, assembly=assembly, tmpdir=path.parent
     )
     rows, columns, contacts = map(list, zip(*pixels, strict=True))
     writer.add_pixels_from_dict({"bin1_id": rows, "bin2_id": columns, "count": contacts})

@@ -10,9 +10,9 @@ from pathlib import Path
 import h5py
 import pytest
 
-from coolers import make_cooler, make_multires_cooler
 from make_sample import MEND, RESOLUTION, STRIPES, main, make_sample, render
 from telemetry.assets import SAMPLE
+from telemetry.coolers import make_cooler, make_multires_cooler
 from telemetry.errors import UserError
 
 MAKERS = [

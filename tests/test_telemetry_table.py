@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import coolers
 from conftest import QUICK, Doctor, Run, installed_stripepy, python
+from telemetry import coolers
 from telemetry.rows import from_tsv
 
 HOSTILE = {

@@ -167,7 +167,7 @@ def capture(
         timeout: Seconds after which the run is ended, with every process that it started.
     """
     with tempfile.TemporaryDirectory(
-        prefix="tl-", dir=_scratch_folder(), ignore_cleanup_errors=True
+        prefix="tl-", dir=scratch_folder(), ignore_cleanup_errors=True
     ) as name:
         folder = Path(name)
         for sub in ("home", "work", "t"):
@@ -179,31 +179,34 @@ def capture(
         return _read(folder, tuple(argv), exit_status, wall_seconds)
 
 
-def _scratch_folder() -> str:
+def scratch_folder() -> str:
+    """The folder in which private folders are made."""
     # Multiprocessing makes sockets of 33 characters in our folder of 14, and the name of a socket
     # has at most 103 (on Linux 107). A long TMPDIR, as clusters have it, leaves no room.
     folder = tempfile.gettempdir()
     return "/tmp" if os.name == "posix" and len(os.fsencode(folder)) + 14 + 33 > 103 else folder
 
 
-def _environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
+def python_path() -> str:
+    """PYTHONPATH for a process that needs this library, and the caller's own after it."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join([str(SCRIPTS), *(str(Path(path).resolve()) for path in paths if path)])
+
+
+def base_environment(folder: Path, home: Path) -> dict[str, str]:
+    """The environment of a run in a private folder, of which nothing is the caller's own choice."""
     # PYTHONPATH and the loader's path decide which stripepy "the interpreter in use" has.
     inherited = ("LD_LIBRARY_PATH", "SYSTEMROOT")
-    paths = [str(SCRIPTS)]
-    paths += [
-        str(Path(p).resolve()) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p
-    ]
     return {
         **{name: os.environ[name] for name in inherited if name in os.environ},
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.defpath)),
-        "PYTHONPATH": os.pathsep.join(paths),
-        "HOME": str(folder / "home"),
+        "PYTHONPATH": python_path(),
+        "HOME": str(home),
         "TMPDIR": str(folder / "t"),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "COLUMNS": "120",
         RECORD_VARIABLE: str(folder / "record"),
-        **extra,
     }
 
 
@@ -216,7 +219,7 @@ def _run(
         process = subprocess.Popen(
             [sys.executable, "-m", "telemetry.child", *argv],
             cwd=folder / "work",
-            env=_environment(folder, extra),
+            env={**base_environment(folder, folder / "home"), **extra},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -260,7 +263,7 @@ def _read(
         outcome = Outcome.OUTBOUND_ATTEMPT
     elif exit_status < 0:
         outcome = Outcome.KILLED
-    elif not known.get("ended") and "no_stripepy" not in known:
+    elif not known.get("done") and "no_stripepy" not in known:
         outcome = Outcome.CRASHED
     else:
         outcome = (Outcome.NO_SPAN, Outcome.ONE_SPAN)[spans] if spans < 2 else Outcome.SEVERAL_SPANS

@@ -1,14 +1,14 @@
-"""The sealed process in which the real stripepy runs; started by `capture`, never imported by it.
+"""The sealed process in which the real stripepy runs: what it may do, and what is kept of it.
 
-Multiprocessing imports this module again in every worker that stripepy spawns, so what stands at
-module level (the guard) holds there too. Whatever happens is appended at once, one JSON object a
-line, to the file that `RECORD_VARIABLE` names: a process that dies takes nothing back.
+`capture` starts it as a process; `nursery` calls it in processes that it forks. Multiprocessing
+imports this module again in every worker that stripepy spawns, so what stands at module level (the
+guard) holds there too. Whatever happens is appended at once, one JSON object a line, to the file
+that `RECORD_VARIABLE` names: a process that dies takes nothing back.
 """
 
 import atexit
 import base64
 import contextlib
-import ctypes
 import importlib.metadata
 import inspect
 import json
@@ -16,17 +16,19 @@ import os
 import platform
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit, urlunsplit
 
-from telemetry import RECORD_VARIABLE
+from telemetry import RECORD_VARIABLE, sandbox
 
 # Asked by the standard library's `platform` and by matplotlib's font search; neither can send.
 HARMLESS_PROGRAMS = frozenset({"uname", "fc-list"})
 
-CLONE_NEWUSER = 0x10000000
-CLONE_NEWNET = 0x40000000
+# The one address that a run may reach, where it is given one: a receiver on this machine.
+allowed: set[tuple[str, int]] = set()
 
 
 def record(**entry: Any) -> None:
@@ -56,14 +58,18 @@ def _connection(event: str, arguments: tuple[Any, ...]) -> None:
         if address is None or os.fsdecode(address).startswith(os.environ["TMPDIR"]):
             return
         refuse("socket", os.fsdecode(address))
+    if isinstance(address, tuple) and address[:2] in allowed:
+        return
     host = ":".join(str(part) for part in address[:2]) if isinstance(address, tuple) else address
     refuse("connection to", host)
 
 
 def _look_up(event: str, arguments: tuple[Any, ...]) -> None:
-    if arguments[0] is not None:
-        host = arguments[0]
-        refuse("look-up of", host.decode() if isinstance(host, bytes) else host)
+    if arguments[0] is None:
+        return
+    host = arguments[0].decode() if isinstance(arguments[0], bytes) else arguments[0]
+    if host not in {name for name, _ in allowed}:
+        refuse("look-up of", host)
 
 
 def _program(event: str, arguments: tuple[Any, ...]) -> None:
@@ -72,7 +78,7 @@ def _program(event: str, arguments: tuple[Any, ...]) -> None:
         refuse("program", program)
 
 
-REFUSED: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
+CHECKED: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
     "socket.connect": _connection,
     "socket.sendto": _connection,
     "socket.sendmsg": _connection,
@@ -87,46 +93,15 @@ REFUSED: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
 }
 
 
-def _guard(event: str, arguments: tuple[Any, ...]) -> None:
-    if (check := REFUSED.get(event)) is not None:
+def guard(event: str, arguments: tuple[Any, ...]) -> None:
+    """Audit hook that refuses whatever leads outside, but for the addresses in `allowed`."""
+    if (check := CHECKED.get(event)) is not None:
         check(event, arguments)
-
-
-def enter_namespace() -> bool:
-    """Move this process into a network namespace without any interface.
-
-    There the kernel itself has no route to anywhere, for C libraries and other programs too. The
-    user and group ids stay what they were. Has to come before the first thread.
-
-    Returns:
-        False where the system has no such namespaces (not Linux, or forbidden); the audit hook
-        is then the only guard.
-    """
-    if sys.platform != "linux":
-        return False
-    user, group = os.getuid(), os.getgid()
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
-        return False
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{user} {user} 1"),
-        ("gid_map", f"{group} {group} 1"),
-    ):
-        # Where this is forbidden, ids read as "nobody"; the seal holds all the same.
-        with contextlib.suppress(OSError):
-            Path("/proc/self", name).write_text(text)
-    return True
 
 
 def record_unrouted() -> None:
     """Record what the kernel refused in the namespace: attempts that no audit hook can see."""
-    lines = Path("/proc/self/net/snmp").read_text().splitlines()
-    rows = [line.split() for line in lines if line.startswith("Ip:")]
-    count = int(dict(zip(*rows, strict=True))["OutNoRoutes"])
-    six = Path("/proc/self/net/snmp6")
-    if six.exists():
-        count += int(dict(line.split() for line in six.read_text().splitlines())["Ip6OutNoRoutes"])
-    if count:
+    if count := sandbox.kernel_counts()["unrouted"]:
         record(attempt=f"{count} packets from a C library or another program")
 
 
@@ -152,8 +127,7 @@ def replace_exporter() -> None:
     class SealedExporter(InMemorySpanExporter):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__()
-            settings = signature.bind(*args, **kwargs).arguments
-            record(exporter={name: _plain(value) for name, value in settings.items()})
+            record_settings(signature.bind(*args, **kwargs).arguments)
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             result = super().export(spans)
@@ -164,6 +138,100 @@ def replace_exporter() -> None:
             return result
 
     trace_exporter.OTLPSpanExporter = SealedExporter  # type: ignore[misc, assignment]
+
+
+def readdress_exporter(address: tuple[str, int]) -> None:
+    """Lead the real OTLP exporter to a receiver on this machine; nothing else of it is changed.
+
+    The address is changed where the HTTP library is handed the finished request, so that all that
+    was decided before (headers, compression, time-out, certificate checking, proxies) is what it
+    would have been. That, and the true address, are recorded.
+
+    Args:
+        address: Host and port of the receiver, which speaks plain HTTP.
+    """
+    try:
+        from opentelemetry.exporter.otlp.proto.http import trace_exporter
+        from requests.adapters import HTTPAdapter
+    except ImportError as error:
+        record(no_opentelemetry=str(error))
+        return
+    allowed.add(address)
+    construct, send = trace_exporter.OTLPSpanExporter.__init__, HTTPAdapter.send
+
+    def construct_and_record(self: Any, *args: Any, **kwargs: Any) -> None:
+        record_settings(inspect.signature(construct).bind(self, *args, **kwargs).arguments)
+        construct(self, *args, **kwargs)
+
+    def send_here(
+        self: Any,
+        request: Any,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> Any:
+        there = urlsplit(request.url)
+        record(
+            sending={
+                "method": request.method,
+                "url": request.url,
+                "timeout": timeout,
+                "verify": verify,
+                "certificate": cert,
+                "proxies": dict(proxies or {}),
+            }
+        )
+        request.headers.setdefault("Host", there.netloc)
+        request.url = urlunsplit(("http", f"{address[0]}:{address[1]}", *there[2:]))
+        return send(self, request, stream, timeout, verify, cert)
+
+    trace_exporter.OTLPSpanExporter.__init__ = construct_and_record  # type: ignore[method-assign]
+    HTTPAdapter.send = send_here  # type: ignore[method-assign]
+
+
+def record_settings(settings: dict[str, Any]) -> None:
+    """Record the settings that an OTLP exporter is constructed with."""
+    named = {name: _plain(value) for name, value in settings.items() if name != "self"}
+    record(exporter=named)
+
+
+def record_variables() -> None:
+    """Record every environment variable that is asked for by name from now on, once."""
+    environ = type(os.environ)
+    look_up = environ.__getitem__
+    asked = set()
+
+    def look_up_and_record(self: Any, name: Any) -> Any:
+        if self is os.environ and isinstance(name, str) and name not in asked:
+            asked.add(name)
+            if name != RECORD_VARIABLE:
+                record(variable=name)
+        return look_up(self, name)
+
+    environ.__getitem__ = look_up_and_record  # type: ignore[method-assign]
+
+
+def record_writes(private: Path) -> None:
+    """Record every file that is written from now on outside of a folder."""
+    ours = (str(private), "/dev/", "/proc/")
+
+    def write(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            if not isinstance(path, str | bytes) or not flags & (os.O_WRONLY | os.O_RDWR):
+                return
+        elif event in {"os.mkdir", "os.rename", "os.link", "os.symlink"}:
+            path = arguments[0] if event == "os.mkdir" else arguments[1]
+        else:
+            return
+        absolute = str(Path(os.fsdecode(path)).absolute())
+        # Python's own, for modules that it reads the first time.
+        if not absolute.startswith(ours) and "__pycache__" not in absolute:
+            record(written=absolute)
+
+    sys.addaudithook(write)
 
 
 def _plain(value: Any) -> Any:
@@ -181,14 +249,19 @@ def record_versions() -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Run `stripepy ARGV...` as its console script does, and return what it returns."""
-    sealed = enter_namespace()
+    """Run `stripepy ARGV...` without any network, and return what it returns."""
+    sealed = sandbox.enter_empty()
     record(sealed=sealed)
     if sealed:
         # Registered first, hence run last: after the tracer provider's own farewell.
         atexit.register(record_unrouted)
-    record_versions()
     replace_exporter()
+    return run_stripepy(argv)
+
+
+def run_stripepy(argv: list[str]) -> int:
+    """Run `stripepy ARGV...` as its console script does, and return what it returns."""
+    record_versions()
     try:
         from stripepy.main import main as stripepy_main
     except ImportError as error:
@@ -202,12 +275,12 @@ def main(argv: list[str]) -> int:
         status: int = stripepy_main()
         return status
     finally:
-        record(ended=True)
+        record(done=time.time())
 
 
 # "__mp_main__" in a worker. An audit hook cannot be taken out again.
 if __name__ in {"__main__", "__mp_main__"}:
-    sys.addaudithook(_guard)
+    sys.addaudithook(guard)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
