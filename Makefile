@@ -28,7 +28,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
 	--fork-strategy fewest --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help html table check test lint linkcheck lock bench serve clean venv venv-dev browser FORCE
+.PHONY: help html table verify check test lint linkcheck lock bench serve clean venv venv-dev browser FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -45,8 +45,12 @@ html: table ## capture the table, then build the site
 table: $(DOCS) ## capture the table
 	$(BIN)/python scripts/telemetry_table.py $(if $(filter yes,$(ACCEPT)),--accept) $(CALL)
 
-check: $(DOCS) ## compare the table with a new capture, and write nothing
+verify: $(DEV) ## try every statement of the site, by running the program
+	$(BIN)/python scripts/telemetry_claims.py
+
+check: $(DEV) ## compare table and statements with new runs, and write nothing
 	$(BIN)/python scripts/telemetry_table.py --check $(CALL)
+	$(BIN)/python scripts/telemetry_claims.py --check
 
 test: $(DEV) $(AXE) ## run the tests
 	$(BIN)/python -m pytest -n auto

@@ -17,7 +17,7 @@ copyright = "2025, Andrea Raffo; MIT licence"
 
 # -- How pages are read ------------------------------------------------------------------------
 
-extensions = ["sphinx_copybutton", "telemetry.sphinx_ext"]
+extensions = ["sphinx_copybutton", "telemetry.sphinx_ext", "telemetry.sphinx_claims"]
 nitpicky = True
 default_role = "any"
 highlight_language = "none"
@@ -25,16 +25,10 @@ highlight_language = "none"
 # Quotation marks and dashes stay as typed: pages quote commands and values.
 smartquotes = False
 
-# The two marks that tell measured statements from those that only the maintainers can make.
+# Marks a sentence that states nothing of the program, where every other bears a mark that shows.
 rst_prolog = """
-.. role:: mark-measured
-   :class: mark mark-measured
-
-.. role:: mark-stated
-   :class: mark mark-stated
-
-.. |measured| replace:: :mark-measured:`measured`
-.. |stated| replace:: :mark-stated:`stated by the maintainers`
+.. |guide| unicode:: U+200B
+   :ltrim:
 """
 
 # -- How pages look ----------------------------------------------------------------------------
@@ -44,6 +38,7 @@ html_title = "StripePy telemetry"
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 html_static_path = ["docs/_static"]
 templates_path = ["docs/_templates"]
+html_extra_path = ["assets/telemetry_claims.json", "assets/telemetry_claims.schema.json"]
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_theme_options = {"navigation_depth": 2}

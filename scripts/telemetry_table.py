@@ -179,7 +179,7 @@ def _compare_or_write(run: Capture, inputs: dict[str, Path], options: argparse.N
         sent,
         dictionary,
         new.provenance.subcommand,
-        succeeded=run.exit_status == 0,
+        outcome="failure" if run.exit_status else "success",
         versions=run.versions,
     )
     found += findings.against_surroundings(sent, dictionary)

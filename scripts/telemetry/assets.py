@@ -10,8 +10,11 @@ from telemetry.errors import Exit, UserError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ASSETS = ROOT / "assets"
+PAGES = ROOT / "docs"
 TABLE = ASSETS / "telemetry_table.tsv"
 PROVENANCE = ASSETS / "telemetry_table.json"
+CLAIMS = ASSETS / "telemetry_claims.json"
+CLAIMS_SCHEMA = ASSETS / "telemetry_claims.schema.json"
 FIELDS = ASSETS / "telemetry_fields.toml"
 DATA_HANDLING = ASSETS / "data_handling.toml"
 SAMPLE = ASSETS / "sample.hic"

@@ -55,7 +55,24 @@ Subcommand = Literal[
     "plot stripe-hist",
     "view",
 ]
-When = Literal["always", "on success", "on failure", "sometimes"]
+When = Literal[
+    "always", "on success", "on failure", "unless interrupted", "unless it fails early", "sometimes"
+]
+Outcome = Literal["success", "failure", "interruption"]
+
+MOMENTS: Mapping[Outcome, frozenset[When]] = {
+    "success": frozenset({"always", "on success", "unless interrupted", "unless it fails early"}),
+    "failure": frozenset({"always", "on failure", "unless interrupted"}),
+    "interruption": frozenset({"always"}),
+}
+"""When a field has to be there, by how the run ended."""
+
+PERHAPS: Mapping[Outcome, frozenset[When]] = {
+    "success": frozenset({"sometimes"}),
+    "failure": frozenset({"sometimes", "unless it fails early"}),
+    "interruption": frozenset({"sometimes", "on success", "unless it fails early"}),
+}
+"""When a field may be there besides, by how the run ended."""
 
 
 class Since(BaseModel):

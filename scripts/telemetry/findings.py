@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from telemetry.fields import Dictionary
+from telemetry import assets
+from telemetry.fields import MOMENTS, PERHAPS, Dictionary, Outcome
 from telemetry.rows import Row, format_cell
 from telemetry.surroundings import expected
+from telemetry.trial import Judgement, Verdict
 
 
 class Kind(StrEnum):
@@ -17,6 +19,13 @@ class Kind(StrEnum):
     DOCUMENTED_BUT_NEVER_SENT = "documented-but-never-sent"
     UNEXPECTED_VALUE = "unexpected-value"
     OUTDATED_TABLE = "outdated-table"
+    CLAIM_DOES_NOT_HOLD = "claim-does-not-hold"
+    LIMIT_NO_LONGER_OCCURS = "limit-no-longer-occurs"
+    NOTHING_OBSERVED = "nothing-observed"
+    OUTDATED_CLAIMS = "outdated-claims"
+
+
+SHOWN_GROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ def against_dictionary(
     dictionary: Dictionary,
     subcommand: str,
     *,
-    succeeded: bool,
+    outcome: Outcome,
     versions: Mapping[str, str],
 ) -> list[Finding]:
     """Compare a run with the dictionary, in both directions.
@@ -60,19 +69,19 @@ def against_dictionary(
         rows: What the run sent.
         dictionary: What the site says.
         subcommand: As the dictionary names it.
-        succeeded: Whether the exit status was 0.
+        outcome: How the run ended.
         versions: Installed versions by package: a field that came later is not expected.
     """
-    outcome = "on success" if succeeded else "on failure"
+    moments = MOMENTS[outcome]
     found = []
     for row in rows:
         entry = dictionary.get(row.field)
         if entry is None or entry.part != row.part:
             found.append(_undocumented(row, f"sent as a {row.part}, has no entry; describe it"))
-        elif entry.when(subcommand) not in {"always", "sometimes", outcome}:
+        elif entry.when(subcommand) not in moments | PERHAPS[outcome]:
             found.append(
                 _undocumented(
-                    row, f"not documented for `{subcommand}` {outcome}; correct `sent_by`"
+                    row, f"not documented for `{subcommand}` after {outcome}; correct `sent_by`"
                 )
             )
         elif fault := entry.accepts(row):
@@ -86,7 +95,7 @@ def against_dictionary(
                 Finding(Kind.UNEXPECTED_VALUE, field, "", f"sent {count} times; find out why")
             )
     for field, entry in dictionary.items():
-        expected = entry.when(subcommand) in {"always", outcome}
+        expected = entry.when(subcommand) in moments
         if expected and field not in sent and entry.since.reached_by(versions):
             found.append(
                 Finding(
@@ -143,3 +152,40 @@ def outdated(command: str, mend: str) -> Finding:
     return Finding(
         Kind.OUTDATED_TABLE, "assets/telemetry_table.tsv", "", f"not `{command}`; {mend}"
     )
+
+
+def against_claim(judgement: Judgement) -> list[Finding]:
+    """What is wrong with a claim; nothing if it holds, is a known limit, or was not tried here."""
+    kind = {
+        Verdict.DOES_NOT_HOLD: Kind.CLAIM_DOES_NOT_HOLD,
+        Verdict.STALE: Kind.LIMIT_NO_LONGER_OCCURS,
+        Verdict.VOID: Kind.NOTHING_OBSERVED,
+    }.get(judgement.verdict)
+    if kind is None:
+        return []
+    where = ", ".join(_sentences_with(judgement.claim.id)) or "scripts/telemetry/claims"
+    mend = {
+        Kind.NOTHING_OBSERVED: "find out why nothing could be seen",
+        Kind.LIMIT_NO_LONGER_OCCURS: f"rewrite the sentence in {where}",
+    }.get(kind, f"find out why, then correct the sentence in {where}")
+    grounds = list(judgement.grounds)
+    more = f" (and {len(grounds) - SHOWN_GROUNDS} more)" if len(grounds) > SHOWN_GROUNDS else ""
+    return [
+        Finding(kind, judgement.claim.id, "", f"{'; '.join(grounds[:SHOWN_GROUNDS])}{more}; {mend}")
+    ]
+
+
+def _sentences_with(claim: str) -> list[str]:
+    """Where the pages bear a claim's mark, as file and line."""
+    mark = f":claim:`{claim}`"
+    return [
+        f"{assets.shown(page)}:{number}"
+        for page in sorted(assets.PAGES.glob("*.rst"))
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1)
+        if mark in line
+    ]
+
+
+def outdated_claims(mend: str) -> Finding:
+    """The finding for a verification that is fine, but not the one that the site shows."""
+    return Finding(Kind.OUTDATED_CLAIMS, "assets/telemetry_claims.json", "", mend)

@@ -16,14 +16,36 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.nodes import make_id
 
-from telemetry import assets, documented, fields, findings
+from telemetry import assets, documented, fields, findings, verification
 from telemetry.capture import FIRST_RELEASE_WITH_TELEMETRY
 from telemetry.errors import UserError
+from telemetry.receiver import Network
 from telemetry.rows import Row
+from telemetry.trial import Verdict
 
-SOURCES = (assets.TABLE, assets.PROVENANCE, assets.FIELDS, assets.DATA_HANDLING)
+SOURCES = (
+    assets.TABLE,
+    assets.PROVENANCE,
+    assets.FIELDS,
+    assets.DATA_HANDLING,
+    assets.CLAIMS,
+)
+
+# Those that take no time, and the one that takes longer than the others.
+UNUSUAL_DELAYS = frozenset(
+    {
+        Network.ANSWERS,
+        Network.BAD_REQUEST,
+        Network.NOT_FOUND,
+        Network.ERROR,
+        Network.SILENT_NAME_SERVER,
+    }
+)
 
 REPOSITORY = "https://github.com/paulsengroup/StripePy"
+
+
+PUBLISHED = frozenset({Verdict.HOLDS, Verdict.KNOWN_LIMIT, Verdict.NOT_TRIED})
 
 
 @dataclass(frozen=True)
@@ -34,19 +56,27 @@ class Evidence:
         run: The documented run.
         dictionary: What each field means.
         handling: What the maintainers state, by "section.key".
+        verification: What became of every claim.
     """
 
     run: documented.Documented
     dictionary: fields.Dictionary
     handling: dict[str, str]
+    verification: verification.Verification
 
     def facts(self) -> dict[str, str]:
         """Every fact that a page can quote, by name."""
         origin, table = self.run.provenance, dict(self.run.table)
         exporter = origin.exporters[0]
+        verified = self.verification.this_run
         return {
             "command": origin.command,
-            "date": table["start_time_unix_nano"].partition("T")[0],
+            "verified": verified.date,
+            "claims": str(len(self.verification.claims)),
+            "runs": str(verified.runs),
+            "delay": self._delay(lambda met: met not in UNUSUAL_DELAYS),
+            "delay.no-network": self._delay(lambda met: met == Network.NO_NETWORK),
+            "delay.name-server": self._delay(lambda met: met == Network.SILENT_NAME_SERVER),
             "stripepy": origin.stripepy_hic,
             "sdk": origin.this_run.opentelemetry_sdk,
             "python": origin.this_run.python,
@@ -59,6 +89,17 @@ class Evidence:
             "first": ".".join(map(str, FIRST_RELEASE_WITH_TELEMETRY)),
             **self.handling,
         }
+
+    def _delay(self, counts: Callable[[str], bool]) -> str:
+        """The range of delays that were measured, in words."""
+        measured = [d for met, d in self.verification.this_run.delays.items() if counts(met)]
+        if not measured:
+            return "some seconds"
+        least = min(least for least, _ in measured)
+        most = max(most for _, most in measured)
+        if round(least) == round(most):
+            return f"about {round(most)} seconds"
+        return f"about {round(least)} to {round(most)} seconds"
 
 
 def read_evidence() -> Evidence:
@@ -79,7 +120,7 @@ def read_evidence() -> Evidence:
         [_row(field, value, dictionary) for field, value in run.table],
         dictionary,
         origin.subcommand,
-        succeeded=origin.exit_status == 0,
+        outcome="failure" if origin.exit_status else "success",
         versions={
             "stripepy-hic": origin.stripepy_hic,
             "opentelemetry-sdk": origin.this_run.opentelemetry_sdk,
@@ -87,7 +128,18 @@ def read_evidence() -> Evidence:
     )
     if found:
         raise UserError(f"{assets.shown(assets.TABLE)}: {found[0]}", documented.MEND)
-    return Evidence(run, dictionary, handling)
+    claims = verification.load()
+    if claims.stripepy_hic != origin.stripepy_hic:
+        raise UserError(
+            f"{assets.shown(assets.CLAIMS)}: is of stripepy-hic {claims.stripepy_hic}, the table of"
+            f" {origin.stripepy_hic}",
+            verification.MEND,
+        )
+    if bad := [claim for claim in claims.claims if claim.verdict not in PUBLISHED]:
+        raise UserError(
+            f"{assets.shown(assets.CLAIMS)}: {bad[0].id}: {bad[0].verdict}", verification.MEND
+        )
+    return Evidence(run, dictionary, handling, claims)
 
 
 def _row(field: str, value: str, dictionary: fields.Dictionary) -> Row:
@@ -96,13 +148,14 @@ def _row(field: str, value: str, dictionary: fields.Dictionary) -> Row:
     return Row(field, value, entry.part if entry else "datum", entry.type[0] if entry else "")
 
 
-def _evidence(env: BuildEnvironment) -> Evidence:
+def evidence_of(env: BuildEnvironment) -> Evidence:
+    """What was read for this build; the page that asks depends on it."""
     for source in SOURCES:
         env.note_dependency(source)
-    return _evidence_of(env.app)
+    return _read_evidence(env.app)
 
 
-def _evidence_of(app: Sphinx) -> Evidence:
+def _read_evidence(app: Sphinx) -> Evidence:
     evidence: Evidence = app.telemetry_evidence  # type: ignore[attr-defined]
     return evidence
 
@@ -126,10 +179,10 @@ class _FieldTable(SphinxDirective):
         for number, width in enumerate(self.widths):
             group += nodes.colspec(colwidth=width, stub=1 if number == 0 else None)
         headings = [nodes.Text(heading) for heading in self.headings]
-        group += nodes.thead("", _table_row(headings))
+        group += nodes.thead("", table_row(headings))
         body = nodes.tbody()
         for name, cells in rows:
-            row = _table_row([_breakable(name), *cells])
+            row = table_row([breakable(name), *cells])
             identifier = make_id(self.env, self.state.document, "field", name)
             row["ids"].append(identifier)
             self.env.domains.standard_domain.note_object(
@@ -142,7 +195,7 @@ class _FieldTable(SphinxDirective):
         return table
 
 
-def _breakable(name: str) -> nodes.literal:
+def breakable(name: str) -> nodes.literal:
     """A dotted name that a narrow column breaks after a dot or an underscore, not in a word."""
     pieces = [nodes.Text(piece) for piece in re.split(r"(?<=[._])", name)]
     literal = nodes.literal("", "", pieces[0])
@@ -152,7 +205,7 @@ def _breakable(name: str) -> nodes.literal:
     return literal
 
 
-def _table_row(cells: Sequence[nodes.Node]) -> nodes.row:
+def table_row(cells: Sequence[nodes.Node]) -> nodes.row:
     return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells))
 
 
@@ -178,7 +231,7 @@ class TelemetryTable(_FieldTable):
     widths = (34, 24, 42)
 
     def run(self) -> list[nodes.Node]:
-        evidence, category = _evidence(self.env), self.arguments[0]
+        evidence, category = evidence_of(self.env), self.arguments[0]
         rows = [
             (field, [nodes.literal(text=value), _meaning(evidence, field)])
             for field, value in _by_dictionary(evidence)
@@ -200,7 +253,7 @@ class OtherFields(_FieldTable):
     widths = (34, 24, 42)
 
     def run(self) -> list[nodes.Node]:
-        evidence = _evidence(self.env)
+        evidence = evidence_of(self.env)
         shown = {field for field, _ in evidence.run.table}
         rows = [
             (field, [_sent_by(entry), _meaning(evidence, field)])
@@ -228,7 +281,7 @@ class Fact(SphinxRole):
     """`:fact:`NAME``: a fact from an asset, as text."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        facts = _evidence(self.env).facts()
+        facts = evidence_of(self.env).facts()
         if self.text not in facts:
             known = ", ".join(sorted(facts))
             message = self.inliner.reporter.error(f"no fact {self.text!r}; there are: {known}")
@@ -250,7 +303,7 @@ class Source(SphinxRole):
     """`:source:`PATH``: a file of StripePy, linked at the tag of the documented release."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        release = _evidence(self.env).run.provenance.stripepy_hic
+        release = evidence_of(self.env).run.provenance.stripepy_hic
         uri = f"{REPOSITORY}/blob/v{release}/src/stripepy/{self.text}"
         link = nodes.reference("", "", nodes.literal(text=f"src/stripepy/{self.text}"), refuri=uri)
         return [link], []
@@ -275,7 +328,7 @@ def _every_field_is_shown(app: Sphinx, env: BuildEnvironment) -> None:
     Has to come before Sphinx saves what it has read, or the next build would pass.
     """
     targets = {name for kind, name in env.domains.standard_domain.objects if kind == "field"}
-    if missing := [field for field in _evidence_of(app).dictionary if field not in targets]:
+    if missing := [field for field in _read_evidence(app).dictionary if field not in targets]:
         _end_build(f"no page shows {', '.join(missing)} -- mend: add a table for the category")
 
 

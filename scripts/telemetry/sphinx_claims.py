@@ -1,0 +1,370 @@
+"""Sphinx extension: marks beside sentences, tables of the verification. Reads assets only."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.nodes import make_id
+
+from telemetry.sphinx_ext import REPOSITORY, breakable, evidence_of, table_row
+from telemetry.trial import Verdict
+from telemetry.verification import ClaimResult, Verification
+
+# The page on which every sentence bears a mark.
+MARKED_PAGE = "telemetry"
+
+MARKS = (":claim:`", ":stated:`", "|guide|")
+
+SYMBOLS = {
+    Verdict.HOLDS.value: ("✓", "mark-holds"),
+    Verdict.KNOWN_LIMIT.value: ("!", "mark-limit"),
+    Verdict.NOT_TRIED.value: ("?", "mark-not-tried"),
+}
+
+logger = logging.getLogger(__name__)
+
+
+def _mark(verdict: str, hidden: str) -> nodes.inline:
+    symbol, class_ = SYMBOLS[verdict]
+    return nodes.inline(
+        "",
+        "",
+        nodes.Text(symbol),
+        nodes.inline("", f" {hidden}", classes=["visually-hidden"]),
+        classes=["mark", class_],
+    )
+
+
+class ClaimMark(SphinxRole):
+    """`:claim:`ID``: the mark of a claim, which leads to its evidence."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        claim = evidence_of(self.env).verification.claim(self.text)
+        if claim is None:
+            message = self.inliner.reporter.error(f"no claim {self.text!r} was tried")
+            return [], [message]
+        link = addnodes.pending_xref(
+            "",
+            _mark(claim.verdict, f"{claim.verdict}, evidence: {claim.id}"),
+            refdomain="std",
+            reftype="claim-link",
+            reftarget=claim.id,
+            refdoc=self.env.docname,
+            refexplicit=True,
+            refwarn=True,
+        )
+        return [link], []
+
+
+class StatedMark(SphinxRole):
+    """`:stated:`SECTION.KEY``: the mark of what only the maintainers can vouch for."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        if self.text not in evidence_of(self.env).handling:
+            message = self.inliner.reporter.error(f"no statement {self.text!r} of the maintainers")
+            return [], [message]
+        return [nodes.inline("", "stated", classes=["mark", "mark-stated"])], []
+
+
+class ClaimLegend(SphinxRole):
+    """`:claim-legend:`holds`` or `limit`: a mark, to be explained."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        verdict = Verdict.KNOWN_LIMIT if self.text == "limit" else Verdict.HOLDS
+        return [_mark(verdict.value, f"({verdict.value})")], []
+
+
+class StatedLegend(SphinxRole):
+    """`:stated-legend:`TEXT``: the other mark, to be explained."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        return [nodes.inline("", self.text, classes=["mark", "mark-stated"])], []
+
+
+class _Evidence(SphinxDirective):
+    """Something that shows the verification."""
+
+    @property
+    def verification(self) -> Verification:
+        return evidence_of(self.env).verification
+
+    def table(
+        self,
+        title: str,
+        headings: Sequence[str],
+        widths: Sequence[int],
+        rows: Iterable[Sequence[nodes.Node]],
+    ) -> list[nodes.Node]:
+        group = nodes.tgroup(cols=len(headings))
+        for number, width in enumerate(widths):
+            group += nodes.colspec(colwidth=width, stub=1 if number == 0 else None)
+        group += nodes.thead("", table_row([nodes.Text(heading) for heading in headings]))
+        body = nodes.tbody("", *(table_row(row) for row in rows))
+        if not body.children:
+            raise self.error("the table would have no rows")
+        group += body
+        table = nodes.table("", nodes.title(text=title), group, classes=["evidence-table"])
+        self.set_source_info(table)
+        return [table]
+
+
+def _text(text: str) -> nodes.inline:
+    """A text with code between backticks."""
+    line = nodes.inline()
+    for number, piece in enumerate(text.split("`")):
+        line += breakable(piece) if number % 2 else nodes.Text(piece)
+    return line
+
+
+def _codes(texts: Sequence[str], none: str) -> nodes.Node:
+    line = nodes.inline()
+    for number, text in enumerate(texts):
+        if number:
+            line += nodes.Text(", ")
+        line += breakable(text)
+    return line if texts else nodes.Text(none)
+
+
+class Claims(_Evidence):
+    """`.. claims::`: every claim with its evidence, each a target for the `claim` role."""
+
+    def run(self) -> list[nodes.Node]:
+        return [self._claim(claim) for claim in self.verification.claims]
+
+    def _claim(self, claim: ClaimResult) -> nodes.Node:
+        identifier = make_id(self.env, self.state.document, "claim", claim.id)
+        section = nodes.section(ids=[identifier], classes=["claim"])
+        self.env.domains.standard_domain.note_object(
+            "claim", claim.id, identifier, location=self.get_location()
+        )
+        section += nodes.title("", "", nodes.Text(claim.id))
+        section += nodes.paragraph("", "", _text(claim.sentence))
+        counts = self.verification.this_run.counts.get(claim.id, {})
+        facts: list[tuple[str, nodes.Node]] = [
+            (
+                "Verdict",
+                nodes.inline("", "", _mark(claim.verdict, ""), nodes.Text(f" {claim.verdict}")),
+            )
+        ]
+        if claim.reason:
+            why = nodes.inline("", claim.reason + " ")
+            why += self._source(claim.source)
+            facts.append(("Why", why))
+        if claim.grounds:
+            facts.append(("Reason", nodes.Text("; ".join(claim.grounds))))
+        if claim.runs:
+            facts.append(("Runs", nodes.Text(f"{claim.runs}, {' and '.join(claim.modes)}")))
+        if counts:
+            counted = ", ".join(f"{number:,} {what}" for what, number in sorted(counts.items()))
+            facts.append(("Counted", nodes.Text(counted)))
+        if claim.commands:
+            more = ", …" if claim.runs > len(claim.commands) else ""
+            commands = _codes(claim.commands, "")
+            facts.append(("Among them", nodes.inline("", "", commands, nodes.Text(more))))
+        facts.append(
+            ("Repeat", nodes.literal(text=f"python scripts/telemetry_claims.py --only {claim.id}"))
+        )
+        listing = nodes.definition_list(classes=["claim-facts"])
+        for term, content in facts:
+            listing += nodes.definition_list_item(
+                "",
+                nodes.term(text=term),
+                nodes.definition("", nodes.paragraph("", "", content)),
+            )
+        section += listing
+        return section
+
+    def _source(self, source: str) -> nodes.Node:
+        if not source.endswith(".py"):
+            return nodes.literal(text=source)
+        uri = f"{REPOSITORY}/blob/v{self.verification.stripepy_hic}/src/stripepy/{source}"
+        return nodes.reference("", "", nodes.literal(text=source), refuri=uri)
+
+
+class ClaimFields(_Evidence):
+    """`.. claim-fields::`: which subcommands send which field, ending well or not."""
+
+    def run(self) -> list[nodes.Node]:
+        everything = {
+            name for field in self.verification.fields for name in (*field.success, *field.failure)
+        }
+        rows = [
+            [
+                breakable(field.field),
+                _who(field.success, everything),
+                _who(field.failure, everything),
+            ]
+            for field in self.verification.fields
+        ]
+        headings = ("Field", "When all goes well", "When the run fails")
+        return self.table("Subcommands that send each field", headings, (34, 33, 33), rows)
+
+
+def _who(names: Sequence[str], everything: set[str]) -> nodes.Node:
+    if set(names) == everything:
+        return nodes.Text("every subcommand")
+    return _codes(names, "no subcommand")
+
+
+class ClaimOptions(_Evidence):
+    """`.. claim-options::`: every option, and what it changes in what is sent."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [
+            [
+                nodes.literal(text=f"{option.subcommand} {option.option}"),
+                _codes(option.fields, "not sent"),
+            ]
+            for option in self.verification.options
+        ]
+        return self.table("Options and fields", ("Option", "Field"), (50, 50), rows)
+
+
+class ClaimSwitches(_Evidence):
+    """`.. claim-switches::`: what each variable and value switches off."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [
+            [
+                breakable(switch.variable),
+                nodes.literal(text=switch.value) if switch.value else nodes.Text("(empty)"),
+                nodes.Text(_effect(switch.silent, switch.sending)),
+            ]
+            for switch in self.verification.switches
+        ]
+        headings = ("Variable", "Value", "Effect")
+        return self.table("What switches telemetry off", headings, (45, 20, 35), rows)
+
+
+def _effect(silent: Sequence[str], sending: Sequence[str]) -> str:
+    if not sending:
+        return "nothing is sent"
+    return f"{', '.join(silent)} send nothing" if silent else "no effect"
+
+
+class ClaimVariables(_Evidence):
+    """`.. claim-variables::`: what each environment variable changes; first those that do."""
+
+    def run(self) -> list[nodes.Node]:
+        with_effect = [entry for entry in self.verification.variables if entry.effects]
+        rows = [
+            [
+                breakable(f"{entry.variable}={entry.value}"),
+                nodes.Text("; ".join(entry.effects)),
+            ]
+            for entry in with_effect
+        ]
+        headings = ("Variable and value", "What differs")
+        without = sorted(
+            {entry.variable for entry in self.verification.variables}
+            - {entry.variable for entry in with_effect}
+        )
+        rest = nodes.paragraph("", "", nodes.Text("Without any effect: "), _codes(without, "none"))
+        return [*self.table("Variables with an effect", headings, (45, 55), rows), rest]
+
+
+class ClaimDelays(_Evidence):
+    """`.. claim-delays::`: how much later a command ended, by what it met."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [
+            [nodes.Text(met[:1].upper() + met[1:]), nodes.Text(f"{least} to {most}")]
+            for met, (least, most) in self.verification.this_run.delays.items()
+        ]
+        if not rows:
+            return [nodes.paragraph("", "Not tried here: this machine has no network namespaces.")]
+        headings = ("What it met", "Seconds")
+        return self.table("Delay at the end of a command", headings, (70, 30), rows)
+
+
+class ClaimPlaces(_Evidence):
+    """`.. claim-places::`: every line of StripePy that takes part in telemetry."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = []
+        for place in self.verification.places:
+            uri = (
+                f"{REPOSITORY}/blob/v{self.verification.stripepy_hic}/src/stripepy/"
+                f"{place.file}#L{place.line}"
+            )
+            label = nodes.literal(text=f"{place.file}:{place.line}")
+            rows.append([nodes.reference("", "", label, refuri=uri), nodes.Text(place.what)])
+        headings = ("Line", "What it does")
+        return self.table("Lines that take part in telemetry", headings, (50, 50), rows)
+
+
+class TelemetryFiles(_Evidence):
+    """`.. telemetry-files::`: the files of StripePy that take part, and what each does."""
+
+    def run(self) -> list[nodes.Node]:
+        does: dict[str, list[str]] = {}
+        for place in self.verification.places:
+            if "network" not in place.what and not place.what.startswith("imports"):
+                does.setdefault(place.file, []).append(place.what)
+        listing = nodes.bullet_list()
+        for file, what in does.items():
+            uri = f"{REPOSITORY}/blob/v{self.verification.stripepy_hic}/src/stripepy/{file}"
+            link = nodes.reference("", "", nodes.literal(text=f"src/stripepy/{file}"), refuri=uri)
+            text = nodes.Text(f": {', '.join(dict.fromkeys(what))}")
+            listing += nodes.list_item("", nodes.paragraph("", "", link, text))
+        return [listing]
+
+
+def _every_sentence_is_marked(app: Sphinx, doctree: nodes.document) -> None:
+    """Warn of each sentence on the marked page that bears no mark."""
+    if app.env.docname != MARKED_PAGE:
+        return
+    sentences = 0
+    for paragraph in doctree.findall(nodes.paragraph):
+        # Rows have their marks above the table; what directives make has no line.
+        if paragraph.line is None or _is_in_table(paragraph):
+            continue
+        for offset, line in enumerate(paragraph.rawsource.splitlines()):
+            sentences += 1
+            if not any(mark in line for mark in MARKS):
+                logger.warning(
+                    "states something and bears no mark: %s",
+                    line,
+                    location=(MARKED_PAGE, paragraph.line + offset),
+                )
+    if not sentences:
+        logger.warning("there are no sentences", location=(MARKED_PAGE, 1))
+
+
+def _is_in_table(node: nodes.Node) -> bool:
+    parent = node.parent
+    while parent is not None:
+        if isinstance(parent, nodes.table):
+            return True
+        parent = parent.parent
+    return False
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension with Sphinx."""
+    app.setup_extension("telemetry.sphinx_ext")
+    app.add_object_type("claim", "claim-link", "single: %s; claim")
+    app.add_role("claim", ClaimMark())
+    app.add_role("stated", StatedMark())
+    app.add_role("claim-legend", ClaimLegend())
+    app.add_role("stated-legend", StatedLegend())
+    for name, directive in DIRECTIVES.items():
+        app.add_directive(name, directive)
+    app.connect("doctree-read", _every_sentence_is_marked)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+DIRECTIVES: dict[str, type[_Evidence]] = {
+    "claims": Claims,
+    "claim-fields": ClaimFields,
+    "claim-options": ClaimOptions,
+    "claim-switches": ClaimSwitches,
+    "claim-variables": ClaimVariables,
+    "claim-delays": ClaimDelays,
+    "claim-places": ClaimPlaces,
+    "telemetry-files": TelemetryFiles,
+}
