@@ -72,7 +72,7 @@ lock: $(DEV) ## bring every locked package up to date
 	$(COMPILE) requirements-docs.in -o requirements-docs.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 
-bench: $(DEV) ## measure what a capture costs
+bench: $(DEV) ## measure what a capture and a verification cost
 	$(BIN)/python scripts/bench.py
 
 serve: html ## show the site on this machine, on PORT

@@ -27,8 +27,8 @@ smartquotes = False
 
 # Marks a sentence that states nothing of the program, where every other bears a mark that shows.
 rst_prolog = """
-.. |guide| unicode:: U+200B
-   :ltrim:
+.. |guide| unicode:: U+0020
+   :trim:
 """
 
 # -- How pages look ----------------------------------------------------------------------------

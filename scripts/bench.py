@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a capture costs, as ratios measured in one run; nothing is asserted.
+"""What a capture and a verification cost, as ratios measured in one run; nothing is asserted.
 
 Each pair of commands is run in turn, A B A B.
 """
@@ -18,10 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import make_sample
-from telemetry import assets, edge
+from telemetry import assets, documented, edge
 from telemetry.errors import Exit
+from telemetry.runs import Run, Stage
+from telemetry.stage import Nursery, set_stage
+from telemetry_claims import make_plan
 
 ROUNDS = 7
+SAMPLED = 20
 COPIES = 40
 
 
@@ -41,7 +45,8 @@ class Command:
     folder: Path
     environment: dict[str, str]
 
-    def cost(self) -> Cost:
+    def cost(self, *, may_fail: bool = False) -> Cost:
+        """Run the command to its end and tell what it took."""
         start = time.perf_counter()
         process = subprocess.Popen(
             self.arguments,
@@ -53,7 +58,7 @@ class Command:
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+        if process.returncode != 0 and not may_fail:
             raise subprocess.CalledProcessError(process.returncode, list(self.arguments))
         # In KiB on Linux.
         return Cost(seconds, usage.ru_maxrss / 1024)
@@ -125,7 +130,41 @@ def main() -> int:
             Command(["sh", "-c", both], assets.ROOT, off),
             ROUNDS,
         )
+    verification(off)
     return Exit.OK
+
+
+def verification(environment: dict[str, str]) -> None:
+    """Measure the whole set of experiments against its commands as plain processes, one by one.
+
+    Of the plain runs, each `SAMPLED`-th is made; the sum is theirs, times that.
+    """
+    claims = str(assets.ROOT / "scripts/telemetry_claims.py")
+    ours = Command([sys.executable, claims, "--check"], assets.ROOT, environment).cost()
+    [exporter] = documented.load().provenance.exporters
+    with set_stage(exporter["endpoint"]) as stage, Nursery(stage) as nursery:
+        runs = [run for of_topic in make_plan(nursery).topics.values() for run in of_topic]
+        plain = [_plain_cost(run, stage, environment) for run in runs[::SAMPLED]]
+    estimate = sum(cost.seconds for cost in plain) * len(runs) / len(plain)
+    memory = max(cost.mebibytes for cost in plain)
+    print(
+        f"verification to its {len(runs)} commands one by one: wall time"
+        f" {ours.seconds / estimate:.3f} ({ours.seconds:.0f} s to {estimate:.0f} s, the latter from"
+        f" {len(plain)} of them)"
+    )
+    print(
+        f"verification to the largest of them: peak memory {ours.mebibytes / memory:.3f}"
+        f" ({ours.mebibytes:.0f} MiB to {memory:.0f} MiB)",
+        flush=True,
+    )
+
+
+def _plain_cost(run: Run, stage: Stage, environment: dict[str, str]) -> Cost:
+    with tempfile.TemporaryDirectory() as name:
+        for link, target in run.inputs.items():
+            Path(name, link).symlink_to(Path(stage.files, target))
+        stripepy = str(Path(sys.executable).with_name("stripepy"))
+        return Command([stripepy, *run.argv], Path(name), environment).cost(may_fail=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from telemetry import (
@@ -110,16 +111,10 @@ def observe(
     record = documented.load()
     [exporter] = record.provenance.exporters
     with set_stage(exporter["endpoint"]) as stage, Nursery(stage) as nursery:
-        first = nursery.observe(experiments.first())
-        parser, versions = _recorded(first["the parser"])
-        commands = experiments.commands(parser)
-        asked = {name for seen in first.values() for name in seen.variables}
-        switches = {*experiments.SWITCHES}
-        variables = ambient.values((ambient.named() | asked) - switches)
-        plan = experiments.plan(commands, experiments.program_flags(parser), variables)
+        plan = make_plan(nursery)
         chosen = {
             topic: [run for run in runs if _is_of(run, subcommand)]
-            for topic, runs in plan.items()
+            for topic, runs in plan.topics.items()
             if topic in topics
         }
         runs = [run for runs in chosen.values() for run in runs]
@@ -133,13 +128,45 @@ def observe(
         seen = nursery.observe(runs, count)
     return Evidence(
         observations={topic: [seen[run.name] for run in runs] for topic, runs in chosen.items()},
-        commands=[c for c in commands if subcommand is None or c.name == subcommand],
-        variables=variables,
+        commands=[c for c in plan.commands if subcommand is None or c.name == subcommand],
+        variables=plan.variables,
         places=places.find(),
         dictionary=fields.load(),
         documented=record,
-        versions=versions,
+        versions=plan.versions,
     )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be tried.
+
+    Attributes:
+        topics: The runs, by topic.
+        commands: The program's subcommands, from its own parser.
+        variables: Values to try for each variable of the environment.
+        versions: Installed versions, by package.
+    """
+
+    topics: Mapping[str, Sequence[Run]]
+    commands: Sequence[experiments.Command]
+    variables: Mapping[str, Sequence[str]]
+    versions: Mapping[str, str]
+
+
+def make_plan(nursery: Nursery) -> Plan:
+    """Ask the program for its options, and the installed code for its variables.
+
+    Raises:
+        UserError: If stripepy does not run here.
+    """
+    first = nursery.observe(experiments.first())
+    parser, versions = _recorded(first["the parser"])
+    commands = experiments.commands(parser)
+    asked = {name for seen in first.values() for name in seen.variables}
+    variables = ambient.values((ambient.named() | asked) - {*experiments.SWITCHES})
+    topics = experiments.plan(commands, experiments.program_flags(parser), variables)
+    return Plan(topics, commands, variables, versions)
 
 
 def _is_of(run: Run, subcommand: str | None) -> bool:
@@ -183,10 +210,11 @@ def _compare(new: verification.Verification, *, write: bool) -> list[findings.Fi
         old = None
     schema = verification.render_schema()
     fresh = assets.CLAIMS_SCHEMA.is_file() and assets.CLAIMS_SCHEMA.read_bytes() == schema
-    if old is not None and old.settled() == new.settled() and fresh:
+    if old and old.settled(tried_in=new) == new.settled(tried_in=new) and fresh:
         print(f"Up to date: {assets.shown(assets.CLAIMS)}")
         return []
-    if write:
+    weaker = old is not None and old.this_run.namespaces and not new.this_run.namespaces
+    if write and not weaker:
         assets.replace(assets.CLAIMS, verification.render(new))
         assets.replace(assets.CLAIMS_SCHEMA, schema)
         print(f"Updated: {assets.shown(assets.CLAIMS)}")
@@ -194,14 +222,18 @@ def _compare(new: verification.Verification, *, write: bool) -> list[findings.Fi
     if old is not None:
         sys.stdout.writelines(
             difflib.unified_diff(
-                _lines(old), _lines(new), f"{assets.shown(assets.CLAIMS)} (committed)", "(this run)"
+                _lines(old, new),
+                _lines(new, new),
+                f"{assets.shown(assets.CLAIMS)} (committed)",
+                "(this run)",
             )
         )
     return [findings.outdated_claims(verification.MEND)]
 
 
-def _lines(document: verification.Verification) -> list[str]:
-    return json.dumps(document.settled(), indent=1).splitlines(keepends=True)
+def _lines(document: verification.Verification, tried_in: verification.Verification) -> list[str]:
+    settled = document.settled(tried_in=tried_in)
+    return json.dumps(settled, indent=1).splitlines(keepends=True)
 
 
 def _summarise(judgements: Sequence[Judgement], new: verification.Verification) -> None:

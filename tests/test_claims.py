@@ -17,8 +17,8 @@ CALL, VIEW, PLOT, DOWNLOAD = (f"cli/{name}.py" for name in ("call", "view", "plo
 
 SPAN = "        return tracer.start_span("
 LIST = "    if list_only:\n        _list_datasets()"
-PARAMETER = '                "params.nproc": nproc,\n'
-FORMAT = '"params.contact_map_format": _infer_matrix_format(contact_map),'
+PARAMETER = '                "params.unit_test": unit_test,\n'
+VIEWING = "        skip_telemetry = telem_span is None"
 MACHINE = "HOST_ARCH: platform.machine(),"
 EXPORTER = (
     '                    endpoint="https://stripepy-telemetry.paulsenlab.com:4319/v1/traces",\n'
@@ -41,28 +41,28 @@ def gate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 NOT, STALE, NOTHING = "claim-does-not-hold", "limit-no-longer-occurs", "nothing-observed"
 MUTANTS: dict[str, tuple[Edits, str, str, str, str]] = {
     "a field is added": (
-        {CALL: (PARAMETER, PARAMETER + '                "params.zqx": 1,\n')},
-        "fields", NOT, "undocumented-field: params.zqx", "call",
+        {DOWNLOAD: (PARAMETER, PARAMETER + '                "params.zqx": 1,\n')},
+        "fields", NOT, "undocumented-field: params.zqx", "download",
     ),
     "a field is removed": (
-        {CALL: ('                "params.low_memory": low_memory,\n', "")},
-        "fields", NOT, "documented-but-never-sent: params.low_memory", "call",
+        {DOWNLOAD: (PARAMETER, "")},
+        "fields", NOT, "documented-but-never-sent: params.unit_test", "download",
     ),
     "a field is renamed": (
-        {CALL: ('"params.k": k', '"params.kk": k')},
-        "fields", NOT, "undocumented-field: params.kk", "call",
+        {DOWNLOAD: ('"params.unit_test"', '"params.unit"')},
+        "fields", NOT, "undocumented-field: params.unit", "download",
     ),
     "a field has another type": (
-        {CALL: ('"params.nproc": nproc', '"params.nproc": str(nproc)')},
-        "fields", NOT, "is of type string", "call",
+        {DOWNLOAD: ('"params.unit_test": unit_test', '"params.unit_test": str(unit_test)')},
+        "fields", NOT, "is of type string", "download",
     ),
     "a field has another value": (
         {CALL: ('"params.genomic_belt": genomic_belt', '"params.genomic_belt": genomic_belt + 1')},
         "parameters", NOT, "not the default 5000000", "call",
     ),
     "a field comes with one option only": (
-        {CALL: (PARAMETER, PARAMETER + '                **({"params.zqx": 1} if low_memory else {}),\n')},
-        "options", NOT, "params.zqx", "call",
+        {DOWNLOAD: (PARAMETER, PARAMETER + '                **({"params.zqx": 1} if unit_test else {}),\n')},
+        "options", NOT, "params.zqx", "download",
     ),
     "an option changes another field as well": (
         {VIEW: ('span.set_attribute("params.relative_change_threshold", relative_change_threshold)',
@@ -70,20 +70,20 @@ MUTANTS: dict[str, tuple[Edits, str, str, str, str]] = {
         "options", NOT, "--coefficient-of-variation-threshold", "view",
     ),
     "an option is there that nobody can try": (
-        {"cli/setup.py": ('        "--low-memory",\n', '        "--zqx", type=lambda text: {}[text])\n    sc.add_argument(\n        "--low-memory",\n')},
-        "options", NOT, "--zqx` is an option that no experiment tries", "call",
+        {"cli/setup.py": ('        "--with-header",\n', '        "--zqx", type=lambda text: {}[text])\n    sc.add_argument(\n        "--with-header",\n')},
+        "options", NOT, "--zqx` is an option that no experiment tries", "view",
     ),
     "a file's name leaks": (
-        {CALL: (FORMAT, '"params.contact_map_format": contact_map.stem,')},
-        "nothing-planted", NOT, "the input's name", "call",
+        {TELEMETRY: (MACHINE, 'HOST_ARCH: __import__("sys").argv[-1],')},
+        "nothing-planted", NOT, "the result's name: as it is", "view",
     ),
     "the working directory leaks, encoded": (
         {TELEMETRY: (MACHINE, 'HOST_ARCH: __import__("base64").b64encode(("x" + os.getcwd()).encode()).decode(),')},
-        "nothing-planted", NOT, "the working directory: base64", "download",
+        "nothing-planted", NOT, "the working directory: base64", "view",
     ),
     "the user's name leaks, hashed and cut short": (
         {TELEMETRY: (MACHINE, 'HOST_ARCH: __import__("hashlib").sha256(os.environ["USER"].encode()).hexdigest()[:16],')},
-        "nothing-planted", NOT, "the user's name: sha256", "download",
+        "nothing-planted", NOT, "the user's name: sha256", "view",
     ),
     "the machine's name leaks in an identifier": (
         {TELEMETRY: (MACHINE, MACHINE + ' "service.instance.id": str(__import__("uuid").uuid5(__import__("uuid").NAMESPACE_DNS, platform.node())),')},
@@ -119,7 +119,7 @@ MUTANTS: dict[str, tuple[Edits, str, str, str, str]] = {
     ),
     "another certificate is trusted": (
         {TELEMETRY: (EXPORTER, EXPORTER + '                    certificate_file=__import__("certifi").where(),\n')},
-        "certificate", NOTHING, "sent nothing", "download",
+        "certificate", NOT, "verify=", "download",
     ),
     "the time-out is longer": (
         {TELEMETRY: ("timeout=5", "timeout=50")}, "time-out", NOT, "waits 4", "download",
@@ -129,16 +129,16 @@ MUTANTS: dict[str, tuple[Edits, str, str, str, str]] = {
         "compressed", NOT, "bytes", "download",
     ),
     "something is fetched over HTTP": (
-        {DOWNLOAD: before(LIST, "try: urllib.request.urlopen('https://zqx.example/')\nexcept Exception: pass")},
-        "only-collector", NOT, "look-up of zqx.example", "download",
+        {VIEW: before(VIEWING, "try: __import__('urllib.request').request.urlopen('https://zqx.example/')\nexcept Exception: pass")},
+        "only-collector", NOT, "look-up of zqx.example", "view",
     ),
     "a name is looked up": (
-        {DOWNLOAD: before(LIST, "try: __import__('socket').gethostbyname('zqx.example')\nexcept Exception: pass")},
-        "only-collector", NOT, "look-up of zqx.example", "download",
+        {VIEW: before(VIEWING, "try: __import__('socket').gethostbyname('zqx.example')\nexcept Exception: pass")},
+        "only-collector", NOT, "look-up of zqx.example", "view",
     ),
     "a C library connects": (
-        {DOWNLOAD: before(LIST, "import ctypes; c = ctypes.CDLL(None); c.connect(c.socket(2, 1, 0), b'\\x02\\x00\\x01\\xbb\\xc0\\x00\\x02\\x01' + bytes(8), 16)")},
-        "only-collector", NOT, "had no way out", "download",
+        {VIEW: before(VIEWING, "import ctypes; c = ctypes.CDLL(None); c.connect(c.socket(2, 1, 0), b'\\x02\\x00\\x01\\xbb\\xc0\\x00\\x02\\x01' + bytes(8), 16)")},
+        "only-collector", NOT, "had no way out", "view",
     ),
     "one switch is gone": (
         {TELEMETRY: ('elif "NO_TELEMETRY" in os.environ:', "elif False:")},
@@ -181,12 +181,12 @@ MUTANTS: dict[str, tuple[Edits, str, str, str, str]] = {
         "times", NOT, "ran from", "download",
     ),
     "an identifier is stored": (
-        {DOWNLOAD: before(LIST, "p = pathlib.Path.home() / '.zqx'; p.write_text('1')")},
-        "nothing-stored", NOT, ".zqx", "download",
+        {VIEW: before(VIEWING, "p = pathlib.Path.home() / '.zqx'; p.write_text('1')")},
+        "nothing-stored", NOT, ".zqx", "view",
     ),
     "a process goes on": (
-        {DOWNLOAD: before(LIST, "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(30); os._exit(0)")},
-        "nothing-left-running", NOT, "left running", "download",
+        {VIEW: before(VIEWING, "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(30); os._exit(0)")},
+        "nothing-left-running", NOT, "left running", "view",
     ),
     "asking for the version sends": (
         {"main.py": before("    from stripepy.cli import setup, telemetry", "try: __import__('socket').gethostbyname('zqx.example')\nexcept Exception: pass")},

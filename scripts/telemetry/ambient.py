@@ -7,7 +7,7 @@ as variables, and names that were asked for while stripepy ran.
 import ast
 import importlib.util
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 PACKAGES = ("opentelemetry", "requests", "urllib3", "certifi", "ssl", "netrc", "urllib.request")
@@ -126,17 +126,3 @@ def _is_environment(node: ast.expr) -> bool:
 
 def _is_about_environment(node: ast.expr) -> bool:
     return ast.unparse(node) in {"os.environ.get", "environ.get", "os.getenv", "getenv"}
-
-
-def effects(plain: Mapping[str, str], changed: Mapping[str, str]) -> list[str]:
-    """What a variable changed: one line for each difference between two descriptions of a run.
-
-    Args:
-        plain: What the run without the variable did, by aspect.
-        changed: What the run with it did.
-    """
-    return [
-        f"{aspect}: {plain.get(aspect, 'nothing')} -> {changed.get(aspect, 'nothing')}"
-        for aspect in sorted({*plain, *changed})
-        if plain.get(aspect) != changed.get(aspect)
-    ]

@@ -73,19 +73,35 @@ def main() -> int:
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    namespaces = _try_namespaces()
     # Finished supervisors need nobody to wait for them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         order = json.loads(line)
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _carry_out(order)
+            _carry_out(order, namespaces=namespaces)
     return 0
 
 
-def _carry_out(order: dict[str, Any]) -> NoReturn:
+def _try_namespaces() -> bool:
+    """Whether namespaces can be used; tried in a process that can be thrown away.
+
+    Some systems let a process in and then allow it nothing there.
+    """
+    process = os.fork()
+    if process == 0:
+        allowed = False
+        with contextlib.suppress(OSError):
+            allowed = sandbox.enter("localhost", {"/etc/hosts": Path("/dev/null")})
+        os._exit(not allowed)
+    return os.waitpid(process, 0)[1] == 0
+
+
+def _carry_out(order: dict[str, Any], *, namespaces: bool) -> NoReturn:
     try:
-        seen = supervise(Run.from_json(order["run"]), Stage(**order["stage"]))
+        run, stage = Run.from_json(order["run"]), Stage(**order["stage"])
+        seen = supervise(run, stage, namespaces=namespaces)
     except BaseException:
         seen = {"failed": traceback.format_exc()}
     Path(order["result"]).write_text(json.dumps(seen))
@@ -93,17 +109,17 @@ def _carry_out(order: dict[str, Any]) -> NoReturn:
     os._exit(0)
 
 
-def supervise(run: Run, stage: Stage) -> dict[str, Any]:
+def supervise(run: Run, stage: Stage, *, namespaces: bool) -> dict[str, Any]:
     """Make a run; what is returned is made an `Observation` of."""
     # Not a TemporaryDirectory: the forked processes would remove it when they exit.
     box = Path(tempfile.mkdtemp(prefix="tl-", dir=capture.scratch_folder()))
     try:
-        return _supervise_in(box, run, stage)
+        return _supervise_in(box, run, stage, namespaces=namespaces)
     finally:
         shutil.rmtree(box, ignore_errors=True)
 
 
-def _supervise_in(box: Path, run: Run, stage: Stage) -> dict[str, Any]:
+def _supervise_in(box: Path, run: Run, stage: Stage, *, namespaces: bool) -> dict[str, Any]:
     work, home = box / stage.folder, box / stage.home
     for folder in (work, home, box / "t"):
         folder.mkdir()
@@ -119,7 +135,7 @@ def _supervise_in(box: Path, run: Run, stage: Stage) -> dict[str, Any]:
     covers["/etc/resolv.conf"] = box / "resolv.conf"
     before = {path: path.lstat().st_mtime_ns for path in _files(work, home)}
 
-    namespaces = sandbox.enter(stage.host_name, covers)
+    namespaces = namespaces and sandbox.enter(stage.host_name, covers)
     if run.mode.is_real and not namespaces:
         return {"not_tried": "this machine allows no namespaces"}
     sandbox.adopt_orphans()
@@ -230,6 +246,9 @@ class _Process:
     def _become_stripepy(self) -> NoReturn:
         os.setsid()
         run, box = self.run, self.box
+        if run.mode is not Mode.WATCHED:
+            # Those that are timed go first.
+            os.nice(10)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(os.open(box / "stdout", os.O_WRONLY | os.O_CREAT), 1)
         os.dup2(os.open(box / "stderr", os.O_WRONLY | os.O_CREAT), 2)
@@ -431,17 +450,24 @@ class _Twin:
             order, descriptors, _, _ = socket.recv_fds(theirs, 1 << 20, 64)
             if not order:
                 os._exit(0)
+            reading, writing = os.pipe()
             between = os.fork()
             if between == 0:
                 # A grandchild whose parent ends is adopted by the run.
                 worker = os.fork()
                 if worker == 0:
                     theirs.close()
+                    os.close(reading)
+                    os.close(writing)
                     words, wanted, environment, folder = pickle.loads(order)
                     self._become_worker(words, wanted, environment, folder, descriptors)
-                theirs.send(str(worker).encode())
+                os.write(writing, str(worker).encode())
                 os._exit(0)
+            # Told no sooner than it is adopted: whoever waits for it would take it for ended.
             os.waitpid(between, 0)
+            theirs.send(os.read(reading, 64))
+            os.close(reading)
+            os.close(writing)
             for descriptor in descriptors:
                 os.close(descriptor)
 

@@ -254,7 +254,7 @@ class ClaimVariables(_Evidence):
         rows = [
             [
                 breakable(f"{entry.variable}={entry.value}"),
-                nodes.Text("; ".join(entry.effects)),
+                _text("; ".join(entry.effects)),
             ]
             for entry in with_effect
         ]

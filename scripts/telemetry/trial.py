@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from telemetry import otlp
 from telemetry.documented import Documented
 from telemetry.experiments import Command
 from telemetry.fields import Dictionary, Outcome
@@ -68,6 +67,9 @@ class Evidence:
 
     def rows(self, seen: Observation) -> list[Row]:
         """What a run sent, flattened."""
+        # Needs protobuf, without which pages have to build.
+        from telemetry import otlp
+
         if seen.run.name not in self._rows:
             self._rows[seen.run.name] = otlp.rows(seen.body)
         return self._rows[seen.run.name]

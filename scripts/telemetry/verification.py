@@ -1,6 +1,7 @@
 """The verification: every claim with its verdict and evidence, as it is kept and published."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -106,9 +107,22 @@ class Verification(_Model):
     places: list[PlaceResult]
     this_run: ThisRun
 
-    def settled(self) -> dict[str, Any]:
-        """What should be the same in the next verification."""
-        return self.model_dump(exclude={"this_run"})
+    def settled(self, *, tried_in: "Verification") -> dict[str, Any]:
+        """What should be the same in another verification.
+
+        Args:
+            tried_in: The verification that it is compared with: what that could not try is left
+                out, and without namespaces, so is how often each claim was tried.
+        """
+        settled = self.model_dump(exclude={"this_run"})
+        if not tried_in.this_run.namespaces:
+            not_tried = {c.id for c in tried_in.claims if c.verdict == Verdict.NOT_TRIED.value}
+            settled["claims"] = [
+                (claim.id, claim.sentence, claim.verdict)
+                for claim in self.claims
+                if claim.id not in not_tried
+            ]
+        return settled
 
     def claim(self, id_: str) -> ClaimResult | None:
         """The claim of that name; None for none."""
@@ -132,7 +146,11 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
         ],
         switches=list(_switches(evidence)),
         variables=[
-            VariableResult(variable=variable, value=value, effects=ambient.effects(evidence, seen))
+            VariableResult(
+                variable=variable,
+                value=re.sub(r"\{authority\}|\{home\}/\w+", "FILE", value),
+                effects=[words for _, words in ambient.effects(evidence, seen)],
+            )
             for seen in evidence.observations.get("ambient", ())
             for variable, value in seen.run.environment.items()
         ],

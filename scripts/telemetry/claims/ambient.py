@@ -15,10 +15,10 @@ EFFECTIVE: Mapping[str, frozenset[str]] = {
     "OTEL_BSP_MAX_QUEUE_SIZE": frozenset({"nothing"}),
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": frozenset({"field"}),
     "OTEL_EXPORTER_OTLP_CERTIFICATE": frozenset({"trust"}),
-    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": frozenset({"own"}),
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": frozenset({"own certificate"}),
     "OTEL_EXPORTER_OTLP_HEADERS": frozenset({"header"}),
     "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": frozenset({"trust"}),
-    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": frozenset({"own"}),
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": frozenset({"own certificate"}),
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS": frozenset({"header"}),
     "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER": frozenset({"nothing"}),
     "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER": frozenset({"nothing"}),
@@ -52,23 +52,32 @@ def describe(evidence: Evidence, seen: Observation) -> dict[str, str]:
     return aspects
 
 
-def effects(evidence: Evidence, seen: Observation) -> list[str]:
-    """What its variable changed about a run, in the words of the page."""
-    plain = describe(evidence, evidence.by_name["download"])
-    changed = describe(evidence, seen)
+def effects(evidence: Evidence, seen: Observation) -> list[tuple[str, str]]:
+    """What its variable changed about a run: kinds of change, each with the words of the page."""
+    plain, changed = describe(evidence, evidence.by_name["download"]), describe(evidence, seen)
     if changed["messages"] == "0":
-        return ["nothing is sent"]
-    lines = []
-    for line in ambient.effects(plain, changed):
-        aspect, _, difference = line.partition(": ")
-        kind, _, name = aspect.partition(" ")
-        if kind == "field" and evidence.varies(name) != "no":
-            # Of the machine, or of a field that nobody knows: the value is nobody's business.
-            absent = difference.endswith("-> nothing")
-            planted = "Zqx" in difference
-            difference = "left out" if absent else difference if planted else "added or changed"
-        lines.append(f"{aspect}: {difference}")
-    return lines
+        return [("nothing", "nothing is sent")]
+    return [
+        _effect(aspect, plain.get(aspect), changed.get(aspect))
+        for aspect in sorted({*plain, *changed})
+        if plain.get(aspect) != changed.get(aspect)
+    ]
+
+
+def _effect(aspect: str, before: str | None, after: str | None) -> tuple[str, str]:
+    kind, _, name = aspect.partition(" ")
+    if kind in {"field", "header"}:
+        # What nobody planted is of this machine, and nobody's business.
+        planted = f", `{after}`" if after is not None and "Zqx" in after else ""
+        if after is None:
+            return kind, f"leaves the {kind} `{name}` out"
+        verb = "adds" if before is None else "changes"
+        return kind, f"{verb} the {kind} `{name}`{planted}"
+    words = {
+        "trust": "decides whose certificates are trusted",
+        "own certificate": "shows the collector a certificate",
+    }
+    return aspect, words.get(aspect, f"{aspect}: {after} instead of {before}")
 
 
 def _of(trial: Trial, variable: str) -> list[Observation]:
@@ -130,7 +139,7 @@ def no_others(trial: Trial) -> None:
         [variable] = seen.run.environment
         if variable in switches:
             continue
-        kinds = {line.partition(" ")[0].rstrip(":") for line in effects(trial.evidence, seen)}
+        kinds = {kind for kind, _ in effects(trial.evidence, seen)}
         if kinds:
             changing.setdefault(variable, set()).update(kinds)
         trial.counts["checks"] += 1
@@ -166,7 +175,7 @@ def helps_unset(trial: Trial) -> None:
     trial.control(trial.run("leaks"))
     unset, plain = trial.run("leaks, unset"), trial.run("unmodified: download")
     ours, theirs = (describe(trial.evidence, seen) for seen in (unset, plain))
-    trial.expect(ours == theirs, f"they differ: {ambient.effects(theirs, ours)}")
+    trial.expect(ours == theirs, f"they differ: {sorted(set(ours.items()) ^ set(theirs.items()))}")
     trial.facts["command"] = f"env -u {' -u '.join(LEAKS)} stripepy"
 
 
