@@ -52,17 +52,16 @@ def main() -> int:
                 "leave --subcommand away, or choose another claim",
             )
     found = [finding for j in judgements for finding in findings.against_claim(j)]
-    new = verification.build(evidence, judgements)
     if options.report:
-        options.report.write_bytes(verification.render(new))
+        options.report.write_bytes(verification.render(verification.build(evidence, judgements)))
     whole = not options.only and not options.subcommand
-    if whole:
-        found += _compare(new, write=not options.check and not found)
+    if whole and not found:
+        found = _compare(verification.build(evidence, judgements), write=not options.check)
     for finding in found:
         print(finding)
         if os.environ.get("GITHUB_ACTIONS"):
             print(findings.annotation(finding, assets.shown(assets.CLAIMS)))
-    _summarise(judgements, new)
+    _summarise(judgements, evidence)
     return Exit.FINDINGS if found else Exit.OK
 
 
@@ -236,10 +235,10 @@ def _lines(document: verification.Verification, tried_in: verification.Verificat
     return json.dumps(settled, indent=1).splitlines(keepends=True)
 
 
-def _summarise(judgements: Sequence[Judgement], new: verification.Verification) -> None:
+def _summarise(judgements: Sequence[Judgement], evidence: Evidence) -> None:
     verdicts = [judgement.verdict.value for judgement in judgements]
     tally = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
-    print(f"{len(verdicts)} claims ({tally}), {new.this_run.runs} runs of stripepy")
+    print(f"{len(verdicts)} claims ({tally}), {len(evidence.by_name)} runs of stripepy")
 
 
 if __name__ == "__main__":

@@ -184,6 +184,14 @@ MUTANTS: dict[str, tuple[Edits, str, str, str, str]] = {
         {VIEW: before(VIEWING, "p = pathlib.Path.home() / '.zqx'; p.write_text('1')")},
         "nothing-stored", NOT, ".zqx", "view",
     ),
+    "an identifier is stored among temporary files": (
+        {VIEW: before(VIEWING, "import tempfile; p = pathlib.Path(tempfile.gettempdir(), 'zqx'); p.write_text('1')")},
+        "nothing-stored", NOT, "wrote t/zqx", "view",
+    ),
+    "the message cannot be read": (
+        {TELEMETRY: before(SPAN, "from opentelemetry.exporter.otlp.proto.http import trace_exporter as t\nclass Odd:\n    SerializePartialToString = lambda self: b'odd'\nt.encode_spans = lambda spans: Odd()")},
+        "one-span", NOTHING, "could not be judged", "view",
+    ),
     "a process goes on": (
         {VIEW: before(VIEWING, "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(30); os._exit(0)")},
         "nothing-left-running", NOT, "left running", "view",

@@ -133,7 +133,8 @@ def _supervise_in(box: Path, run: Run, stage: Stage, *, namespaces: bool) -> dic
     (box / "resolv.conf").write_text(f"nameserver {resolver}\n")
     covers = {path: Path(cover) for path, cover in stage.covers.items()}
     covers["/etc/resolv.conf"] = box / "resolv.conf"
-    before = {path: path.lstat().st_mtime_ns for path in _files(work, home)}
+    places = (work, home, box / "t")
+    before = {path: path.lstat().st_mtime_ns for path in _files(*places)}
 
     namespaces = namespaces and sandbox.enter(stage.host_name, covers)
     if run.mode.is_real and not namespaces:
@@ -152,7 +153,7 @@ def _supervise_in(box: Path, run: Run, stage: Stage, *, namespaces: bool) -> dic
         counts["tcp"] -= own_connections + 2 * len(seen.tunnels)
     files = {
         str(path.relative_to(box)): _digest(path)
-        for path in _files(work, home)
+        for path in _files(*places)
         if before.get(path) != path.lstat().st_mtime_ns
     }
     for kept, name in run.keep.items():
@@ -550,7 +551,7 @@ def _quieten_others(process: int) -> None:
 def _files(*folders: Path) -> Iterator[Path]:
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if not path.is_dir() and "__pycache__" not in path.parts:
+            if path.is_file() and "__pycache__" not in path.parts:
                 yield path
 
 

@@ -255,8 +255,9 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
     except Void as reason:
         verdict, grounds = Verdict.VOID, [str(reason)]
         not_made = isinstance(reason, NotMade)
-    except KeyError as reason:
-        verdict, grounds = Verdict.VOID, [f"{reason} was not found"]
+    except Exception as fault:
+        # What a judge stumbles over is nothing that it was made for: a finding, not a bug of its.
+        verdict, grounds = Verdict.VOID, [f"could not be judged: {type(fault).__name__}: {fault}"]
     return Judgement(
         claim,
         verdict,
