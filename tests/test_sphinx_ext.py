@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from html5lib import parse
 
-from conftest import installed_stripepy, python
+from conftest import ROOT, installed_stripepy, python
 from telemetry import documented, fields
 from telemetry.rows import format_value, from_tsv, to_tsv
 
@@ -185,3 +185,49 @@ def test_the_page_lists_every_file_of_stripepy_that_takes_part(site: Path) -> No
     release = documented.load().provenance.stripepy_hic
     pattern = rf"https://github\.com/paulsengroup/StripePy/blob/v{release}/src/stripepy/([\w/.]+)"
     assert set(re.findall(pattern, (site / "telemetry.html").read_text())) == taking_part
+
+
+@pytest.mark.parametrize(
+    ("sentence", "complaint"),
+    [
+        ("StripePy sends everything.", "bears no mark: StripePy sends everything."),
+        ("StripePy sends everything. :claim:`no-such`", "no claim 'no-such' was tried"),
+        ("StripePy sends it. :stated:`no.such`", "no statement 'no.such' of the maintainers"),
+    ],
+)
+def test_a_sentence_that_nothing_stands_behind_is_not_published(
+    project: Path, sentence: str, complaint: str
+) -> None:
+    page = project / "docs/telemetry.rst"
+    page.write_text(f"{page.read_text()}\n{sentence}\n")
+    built = build(project)
+    assert built.returncode != 0
+    assert complaint in built.stderr
+
+
+def test_a_claim_that_does_not_hold_is_not_published(project: Path) -> None:
+    path = project / "assets/telemetry_claims.json"
+    document = json.loads(path.read_text())
+    document["claims"][0]["verdict"] = "does not hold"
+    path.write_text(json.dumps(document))
+    built = build(project)
+    assert built.returncode != 0
+    assert f"{document['claims'][0]['id']}: does not hold -- mend: make verify" in built.stderr
+
+
+def test_each_mark_leads_to_its_evidence(site: Path) -> None:
+    page = parse((site / "telemetry.html").read_text(), namespaceHTMLElements=False)
+    evidence = parse((site / "verification.html").read_text(), namespaceHTMLElements=False)
+    targets = {element.get("id") for element in evidence.iter() if element.get("id")}
+    links = [
+        str(link.get("href"))
+        for link in page.iter("a")
+        if str(link.get("href")).startswith("verification.html#claim-")
+    ]
+    assert len(links) > 50
+    assert {link.partition("#")[2] for link in links} <= targets
+
+
+def test_the_verification_and_its_schema_are_served_with_the_site(site: Path) -> None:
+    for name in ("telemetry_claims.json", "telemetry_claims.schema.json"):
+        assert (site / name).read_bytes() == (ROOT / "assets" / name).read_bytes()
