@@ -15,6 +15,13 @@ const isOpen = () => phone.matches && menu.classList.contains("shift");
 menu.id = "site-menu";
 menuButton.setAttribute("aria-controls", menu.id);
 
+// The theme scrolls to the current page's link, and with that moves the place where the first Tab
+// begins: past the skip link.
+const side = menu.querySelector(".wy-side-scroll");
+menu.querySelectorAll("a").forEach((link) => {
+  link.scrollIntoView = () => side.scrollTo(0, link.offsetTop);
+});
+
 // The theme opens and closes the menu by a class, from several places: follow the class.
 new MutationObserver(() => {
   const wasOpen = menuButton.getAttribute("aria-expanded") === "true";
