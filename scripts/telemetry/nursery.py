@@ -246,6 +246,10 @@ class _Process:
 
     def _become_stripepy(self) -> NoReturn:
         os.setsid()
+        # Whoever started all this may ignore them, as a shell does for its background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         run, box = self.run, self.box
         if run.mode is not Mode.WATCHED:
             # Those that are timed go first.
