@@ -107,7 +107,7 @@ def observe(
     Raises:
         UserError: If stripepy does not run here.
     """
-    record = documented.load()
+    record, dictionary = documented.load(), fields.load()
     [exporter] = record.provenance.exporters
     with set_stage(exporter["endpoint"]) as stage, Nursery(stage) as nursery:
         plan = make_plan(nursery)
@@ -130,7 +130,8 @@ def observe(
         commands=[c for c in plan.commands if subcommand is None or c.name == subcommand],
         variables=plan.variables,
         places=places.find(),
-        dictionary=fields.load(),
+        setters=places.setters(dictionary),
+        dictionary=dictionary,
         documented=record,
         versions=plan.versions,
     )

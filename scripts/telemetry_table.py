@@ -166,7 +166,9 @@ def _compare_or_write(run: Capture, inputs: dict[str, Path], options: argparse.N
 
     dictionary = fields.load()
     sent = otlp.rows(run.body)
-    new = documented.document(run, sent, inputs, f"stripepy {shlex.join(run.argv)}")
+    new = documented.document(
+        run, sent, otlp.otlp_json(run.body), inputs, f"stripepy {shlex.join(run.argv)}"
+    )
     try:
         old = documented.load()
     except UserError as error:

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ASSETS = ROOT / "assets"
 PAGES = ROOT / "docs"
 TABLE = ASSETS / "telemetry_table.tsv"
+MESSAGE = ASSETS / "telemetry_table.otlp.json"
 PROVENANCE = ASSETS / "telemetry_table.json"
 CLAIMS = ASSETS / "telemetry_claims.json"
 CLAIMS_SCHEMA = ASSETS / "telemetry_claims.schema.json"

@@ -1,4 +1,4 @@
-"""The documented run: its table and its provenance, kept and read as one."""
+"""The documented run: its table, its message and its provenance, kept and read as one."""
 
 import difflib
 import gzip
@@ -52,6 +52,7 @@ class Provenance(BaseModel):
         exporters: Settings that stripepy gave each OTLP exporter.
         this_run: What is allowed to vary.
         table_sha256: SHA-256 of the table that belongs to it, hexadecimal.
+        message_sha256: SHA-256 of the message that belongs to it, hexadecimal.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,13 +65,21 @@ class Provenance(BaseModel):
     exporters: tuple[dict[str, Any], ...]
     this_run: ThisRun
     table_sha256: str
+    message_sha256: str
 
 
 @dataclass(frozen=True)
 class Documented:
-    """A table, as (field, value) pairs, and where it comes from."""
+    """What is kept of a run.
+
+    Attributes:
+        table: (field, value) pairs.
+        message: What it sent, as OTLP JSON.
+        provenance: Where both come from.
+    """
 
     table: list[tuple[str, str]]
+    message: str
     provenance: Provenance
 
     def settled(self, dictionary: Dictionary) -> dict[str, str]:
@@ -122,8 +131,18 @@ def subcommand_of(argv: tuple[str, ...]) -> str:
     return " ".join(argv[: 2 if argv[:1] == ("plot",) else 1])
 
 
-def document(run: Capture, rows: list[Row], inputs: Mapping[str, Path], command: str) -> Documented:
-    """Put together what is kept of a captured run."""
+def document(
+    run: Capture, rows: list[Row], message: str, inputs: Mapping[str, Path], command: str
+) -> Documented:
+    """Put together what is kept of a captured run.
+
+    Args:
+        run: The run.
+        rows: What it sent, flattened.
+        message: The same as OTLP JSON.
+        inputs: Its input files, by name.
+        command: The command as typed, without folders.
+    """
     table = [(row.field, row.value) for row in rows]
     provenance = Provenance(
         command=command,
@@ -140,44 +159,59 @@ def document(run: Capture, rows: list[Row], inputs: Mapping[str, Path], command:
             in_namespace=run.in_namespace,
         ),
         table_sha256=_sha256(to_tsv(table)),
+        message_sha256=_sha256(message),
     )
-    return Documented(table, provenance)
+    return Documented(table, message, provenance)
 
 
-def load(table: Path = assets.TABLE, provenance: Path = assets.PROVENANCE) -> Documented:
-    """Read the committed table and its provenance.
+def load(
+    table: Path = assets.TABLE,
+    message: Path = assets.MESSAGE,
+    provenance: Path = assets.PROVENANCE,
+) -> Documented:
+    """Read the committed table, its message and its provenance.
 
     Raises:
-        UserError: If one is missing, malformed, or not of the same run as the other.
+        UserError: If one is missing, malformed, or not of the same run as the others.
     """
+    text = _read(table)
     try:
-        text = table.read_bytes().decode("utf-8")
         rows = from_tsv(text)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{assets.shown(table)}: {reason}", MEND) from None
+    except ValueError as error:
+        raise UserError(f"{assets.shown(table)}: {error}", MEND) from None
     try:
-        data = json.loads(provenance.read_text(encoding="utf-8"))
+        data = json.loads(_read(provenance))
+    except ValueError as error:
+        raise UserError(f"{assets.shown(provenance)}: {error}", MEND) from None
+    origin = validated(Provenance, data, provenance, "provenance")
+    sent = _read(message)
+    for path, content, digest in (
+        (table, text, origin.table_sha256),
+        (message, sent, origin.message_sha256),
+    ):
+        if digest != _sha256(content):
+            described = f"the run that {assets.shown(provenance)} describes"
+            raise UserError(f"{assets.shown(path)}: is not of {described}", MEND)
+    return Documented(rows, sent, origin)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{assets.shown(provenance)}: {reason}", MEND) from None
-    origin = validated(Provenance, data, provenance, "provenance")
-    if origin.table_sha256 != _sha256(text):
-        raise UserError(
-            f"{assets.shown(table)}: is not the table that {assets.shown(provenance)} describes",
-            MEND,
-        )
-    return Documented(rows, origin)
+        raise UserError(f"{assets.shown(path)}: {reason}", MEND) from None
 
 
 def save(documented: Documented) -> None:
-    """Replace the committed table and its provenance.
+    """Replace the committed table, its message and its provenance.
 
-    The provenance comes last: it holds the table's digest, so a pair that was interrupted half-way
-    does not load.
+    The provenance comes last: it holds the others' digests, so files that were interrupted half-way
+    do not load.
     """
     origin = documented.provenance.model_dump_json(indent=2) + "\n"
     assets.replace(assets.TABLE, to_tsv(documented.table).encode())
+    assets.replace(assets.MESSAGE, documented.message.encode())
     assets.replace(assets.PROVENANCE, origin.encode())
 
 

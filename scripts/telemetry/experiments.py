@@ -380,6 +380,7 @@ def _ambient(variables: Mapping[str, Sequence[str]]) -> Iterator[Run]:
 LEAKS = {
     "OTEL_RESOURCE_ATTRIBUTES": "zqx.key=ZqxValue,service.name=ZqxService",
     "OTEL_EXPORTER_OTLP_HEADERS": "x-zqx=ZqxToken",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "x-zqx-traces=ZqxToken",
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "*",
 }
 

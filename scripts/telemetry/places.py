@@ -2,7 +2,8 @@
 
 import ast
 import importlib.util
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,20 @@ CALLS = {
     "set_tracer_provider": "sets telemetry up",
     "Resource": "describes the system",
     "OsResourceDetector": "describes the system",
+}
+
+# Calls that set what is no attribute, or an attribute whose key stripepy does not write down.
+SETTERS: Mapping[str, tuple[str, ...]] = {
+    "name": ("start_span", "update_name"),
+    "start_time_unix_nano": ("start_span",),
+    "status.code": ("set_status",),
+    "event.name": ("record_exception",),
+    "event.time_unix_nano": ("record_exception",),
+    "exception.type": ("record_exception",),
+    "exception.escaped": ("record_exception",),
+    "scope.name": ("get_tracer",),
+    "os.type": ("OsResourceDetector",),
+    "os.version": ("OsResourceDetector",),
 }
 
 # Ways out that have nothing to do with OpenTelemetry.
@@ -64,16 +79,61 @@ def find() -> list[Place]:
     Raises:
         ModuleNotFoundError: If stripepy is not installed.
     """
+    return sorted({Place(file, line, what) for file, tree in _trees() for line, what in _in(tree)})
+
+
+def setters(fields: Iterable[str]) -> dict[str, list[Place]]:
+    """Where the installed package sets each field; nothing for what OpenTelemetry sets by itself.
+
+    Args:
+        fields: Names of fields, as the dictionary has them.
+
+    Raises:
+        ModuleNotFoundError: If stripepy is not installed.
+    """
+    trees = _trees()
+    return {
+        field: sorted(
+            {
+                Place(file, node.lineno, "sets the field")
+                for file, tree in trees
+                for node in ast.walk(tree)
+                if isinstance(node, ast.expr) and _sets(node, field)
+            }
+        )
+        for field in fields
+    }
+
+
+def _sets(node: ast.expr, field: str) -> bool:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text == field and "." in field
+        case ast.JoinedStr(values=pieces):
+            # f"dependency.{name}.version" is every key of that form; f"{number}s" is no key at all.
+            written = [str(p.value) if isinstance(p, ast.Constant) else None for p in pieces]
+            form = "".join(".+" if text is None else re.escape(text) for text in written)
+            is_key = any(re.search(r"[a-z]\.|\.[a-z]", text) for text in written if text)
+            return is_key and re.fullmatch(form, field) is not None
+        case ast.Name(id=name, ctx=ast.Load()):
+            # OpenTelemetry's constants bear the name of the key.
+            return "." in field and name == field.replace(".", "_").upper()
+        case ast.Call(func=function):
+            return ast.unparse(function).rpartition(".")[2] in SETTERS.get(field, ())
+        case _:
+            return False
+
+
+def _trees() -> list[tuple[str, ast.Module]]:
+    """The syntax tree of every file of the installed package, by its path there."""
     spec = importlib.util.find_spec("stripepy")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("stripepy is not installed", name="stripepy")
     folder = Path(spec.origin).parent
-    places = set()
-    for path in sorted(folder.rglob("*.py")):
-        file = path.relative_to(folder).as_posix()
-        tree = ast.parse(path.read_bytes())
-        places |= {Place(file, line, what) for line, what in _in(tree)}
-    return sorted(places)
+    return [
+        (path.relative_to(folder).as_posix(), ast.parse(path.read_bytes()))
+        for path in sorted(folder.rglob("*.py"))
+    ]
 
 
 def _in(tree: ast.AST) -> Iterator[tuple[int, str]]:

@@ -46,6 +46,7 @@ class Evidence:
         commands: The program's subcommands, from its own parser.
         variables: Values tried for each variable of the environment.
         places: The lines of the program that take part in telemetry.
+        setters: The lines of the program that set each field.
         dictionary: What the site says of each field.
         documented: The documented run.
         versions: Installed versions, by package.
@@ -55,6 +56,7 @@ class Evidence:
     commands: Sequence[Command]
     variables: Mapping[str, Sequence[str]]
     places: Sequence[Place]
+    setters: Mapping[str, Sequence[Place]]
     dictionary: Dictionary
     documented: Documented
     versions: Mapping[str, str]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from telemetry.errors import UserError
 from telemetry.experiments import OTHER_SWITCHES, SWITCH_VALUES, SWITCHES, switch_name
 from telemetry.fields import validated
 from telemetry.places import Place
+from telemetry.runs import Observation
 from telemetry.trial import Evidence, Judgement, Verdict, outcome
 
 MEND = "make verify"
@@ -23,6 +24,13 @@ SHOWN_COMMANDS = 5
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Example(_Model):
+    """A value that a run sent."""
+
+    value: str = Field(description="As the table of the documented run writes values.")
+    command: str = Field(description="The command that sent it.")
 
 
 class ThisRun(_Model):
@@ -36,6 +44,9 @@ class ThisRun(_Model):
     delays: dict[str, tuple[float, float]] = Field(
         description="By what the run met: least and most seconds that it ended later than without"
         " telemetry."
+    )
+    examples: dict[str, Example] = Field(
+        description="By field: a value, where the documented run has none."
     )
 
 
@@ -84,6 +95,10 @@ class FieldResult(_Model):
     field: str
     success: list[str] = Field(description="Subcommands that send it when all goes well.")
     failure: list[str] = Field(description="Subcommands that send it when they fail.")
+    lines: list[str] = Field(
+        description="The lines of StripePy that set it, as file:line; none for what OpenTelemetry"
+        " sets by itself."
+    )
 
 
 class PlaceResult(_Model):
@@ -97,7 +112,7 @@ class PlaceResult(_Model):
 class Verification(_Model):
     """Every claim of the site on StripePy's telemetry, and the evidence for each."""
 
-    version: Literal[1] = Field(description="Version of this format.")
+    version: Literal[2] = Field(description="Version of this format.")
     stripepy_hic: str = Field(description="Release of stripepy-hic that was tried.")
     claims: list[ClaimResult]
     fields: list[FieldResult]
@@ -128,11 +143,19 @@ class Verification(_Model):
         """The claim of that name; None for none."""
         return next((claim for claim in self.claims if claim.id == id_), None)
 
+    def field(self, name: str) -> FieldResult | None:
+        """What sends a field; None for one that nobody knows."""
+        return next((field for field in self.fields if field.field == name), None)
+
+    def subcommands(self) -> set[str]:
+        """Every subcommand that sends anything."""
+        return {name for field in self.fields for name in (*field.success, *field.failure)}
+
 
 def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
     """Put together what is kept of a verification."""
     return Verification(
-        version=1,
+        version=2,
         stripepy_hic=evidence.versions["stripepy-hic"],
         claims=[_claim(judgement) for judgement in judgements],
         fields=_fields(evidence),
@@ -165,6 +188,7 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
                 delay.network.value: (round(delay.least, 1), round(delay.most, 1))
                 for delay in unreachable.delays(evidence)
             },
+            examples=_examples(evidence),
         ),
     )
 
@@ -185,16 +209,37 @@ def _claim(judgement: Judgement) -> ClaimResult:
 
 
 def _fields(evidence: Evidence) -> list[FieldResult]:
-    sending: dict[str, dict[str, set[str]]] = {}
-    for topic in ("commands", "failures"):
-        for seen in evidence.observations.get(topic, ()):
-            for name in evidence.values(seen):
-                by_outcome = sending.setdefault(name, {"success": set(), "failure": set()})
-                by_outcome[outcome(seen)].add(seen.run.subcommand)
+    sending: dict[str, dict[str, set[str]]] = {
+        name: {"success": set(), "failure": set()} for name in evidence.dictionary
+    }
+    for seen in _well_or_badly_ended(evidence):
+        for name in evidence.values(seen):
+            by_outcome = sending.setdefault(name, {"success": set(), "failure": set()})
+            by_outcome[outcome(seen)].add(seen.run.subcommand)
     return [
-        FieldResult(field=name, success=sorted(by["success"]), failure=sorted(by["failure"]))
+        FieldResult(
+            field=name,
+            success=sorted(by["success"]),
+            failure=sorted(by["failure"]),
+            lines=[f"{place.file}:{place.line}" for place in evidence.setters.get(name, ())],
+        )
         for name, by in sorted(sending.items())
     ]
+
+
+def _examples(evidence: Evidence) -> dict[str, Example]:
+    documented = dict(evidence.documented.table)
+    found: dict[str, Example] = {}
+    for seen in _well_or_badly_ended(evidence):
+        for name, value in evidence.values(seen).items():
+            if name not in documented:
+                found.setdefault(name, Example(value=value, command=seen.run.command))
+    return dict(sorted(found.items()))
+
+
+def _well_or_badly_ended(evidence: Evidence) -> Iterator[Observation]:
+    for topic in ("commands", "failures"):
+        yield from evidence.observations.get(topic, ())
 
 
 def _switches(evidence: Evidence) -> list[SwitchResult]:
