@@ -17,7 +17,14 @@ copyright = "2025, Andrea Raffo; MIT licence"
 
 # -- How pages are read ------------------------------------------------------------------------
 
-extensions = ["sphinx_copybutton", "telemetry.sphinx_ext", "telemetry.sphinx_claims"]
+extensions = [
+    "sphinx_copybutton",
+    "telemetry.sphinx_ext",
+    "telemetry.sphinx_fields",
+    "telemetry.sphinx_claims",
+    "telemetry.sphinx_handling",
+    "telemetry.sphinx_data",
+]
 nitpicky = True
 default_role = "any"
 highlight_language = "none"
@@ -38,7 +45,6 @@ html_title = "StripePy telemetry"
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 html_static_path = ["docs/_static"]
 templates_path = ["docs/_templates"]
-html_extra_path = ["assets/telemetry_claims.json", "assets/telemetry_claims.schema.json"]
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_theme_options = {"navigation_depth": 2}

@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from html5lib import parse
+from sphinx.util.inventory import InventoryFile
 
 from conftest import ROOT, installed_stripepy, python
-from telemetry import documented, fields
+from telemetry import documented, fields, verification
 from telemetry.rows import format_value, from_tsv, to_tsv
 
 ODD = [
@@ -76,9 +78,49 @@ def test_the_page_shows_every_value_to_the_letter(project: Path) -> None:
     assert {field: shown[field] for field, _ in table} == dict(table)
 
 
-def test_every_documented_field_is_a_link_target(site: Path) -> None:
-    shown = {row[0] for row in cells(site / "telemetry.html").values()}
-    assert shown == set(fields.load())
+def test_other_projects_can_refer_to_every_field_option_and_variable(site: Path) -> None:
+    with (site / "objects.inv").open("rb") as file:
+        inventory = InventoryFile.load(file, "", lambda base, uri: f"{base}{uri}")
+    seen = verification.load()
+    expected = {
+        "telemetry:field": set(fields.load()),
+        "std:cmdoption": {f"stripepy {o.subcommand}.{o.option}" for o in seen.options},
+        "std:envvar": {v.variable for v in seen.variables} | {s.variable for s in seen.switches},
+        "std:claim": {claim.id for claim in seen.claims},
+    }
+    for kind, names in expected.items():
+        assert names
+        assert set(inventory[kind]) == names, kind
+        for item in inventory[kind].values():
+            page, _, anchor = item.uri.partition("#")
+            tree = parse((site / page).read_text(), namespaceHTMLElements=False)
+            assert tree.find(f".//*[@id='{anchor}']") is not None, item.uri
+
+
+def test_the_reference_shows_an_example_from_a_run_for_every_field_that_a_run_sent(
+    site: Path,
+) -> None:
+    page = parse((site / "fields.html").read_text(), namespaceHTMLElements=False)
+    run, seen = documented.load(), verification.load()
+    values = {name: example.value for name, example in seen.this_run.examples.items()}
+    values |= dict(run.table)
+    shown: dict[str, dict[str, str]] = {}
+    for entry in page.iterfind(".//dl[@class='telemetry field']"):
+        terms = [text(term).rstrip(":") for term in entry.iterfind("dd/dl/dt")]
+        facts = [text(fact) for fact in entry.iterfind("dd/dl/dd")]
+        name = text(entry.find("dt")).rstrip("\uf0c1")
+        shown[name] = dict(zip(terms, facts, strict=True))
+    assert set(shown) == set(fields.load())
+    for name, described in shown.items():
+        if name in values:
+            assert described["Example"].startswith(f"{values[name]}, from stripepy "), name
+        else:
+            assert described["Example"] == "no run that was made here sent it", name
+            assert described["Seen in runs of"] == "no subcommand", name
+
+
+def text(element: Any) -> str:
+    return "".join(element.itertext()).strip()
 
 
 def test_the_caption_names_the_run_that_made_the_table(site: Path) -> None:
@@ -95,7 +137,7 @@ DAMAGE = {
     "empty": ("", "line 1"),
     "without rows": ("Field\tValue\n", "there are no rows"),
     "ragged": ("Field\tValue\nname\n", "line 2"),
-    "of another run": ("Field\tValue\nname\tcall\n", "is not the table that"),
+    "of another run": ("Field\tValue\nname\tcall\n", "is not of the run that assets"),
 }
 
 
@@ -136,16 +178,16 @@ def test_a_changed_table_reaches_the_page_in_an_incremental_build(project: Path)
     assert cells(project / "build/html/telemetry.html")["field-params.max_width"][1] == "4711"
 
 
-def test_a_field_that_no_page_shows_ends_the_build(project: Path) -> None:
-    page = project / "docs/telemetry.rst"
-    page.write_text(page.read_text().replace(".. telemetry-table:: system\n", ""))
+def test_a_field_that_the_reference_leaves_out_ends_the_build(project: Path) -> None:
+    page = project / "docs/fields.rst"
+    page.write_text(page.read_text().replace(".. telemetry-fields:: protocol\n", ""))
     for _ in range(2):
         built = build(project)
         assert built.returncode != 0
-        assert "error: no page shows os.type, os.version" in built.stderr
+        assert "error: no page describes trace_id, span_id" in built.stderr
 
 
-@pytest.mark.parametrize("text", [":fact:`nosuch`", ":field:`nosuch`"])
+@pytest.mark.parametrize("text", [":fact:`nosuch`", ":telemetry:field:`nosuch`"])
 def test_an_unknown_fact_or_field_in_prose_ends_the_build(project: Path, text: str) -> None:
     page = project / "docs/index.rst"
     page.write_text(page.read_text() + f"\n{text}\n")
@@ -228,6 +270,14 @@ def test_each_mark_leads_to_its_evidence(site: Path) -> None:
     assert {link.partition("#")[2] for link in links} <= targets
 
 
-def test_the_verification_and_its_schema_are_served_with_the_site(site: Path) -> None:
-    for name in ("telemetry_claims.json", "telemetry_claims.schema.json"):
+SERVED = (
+    "telemetry_claims.json",
+    "telemetry_claims.schema.json",
+    "telemetry_table.tsv",
+    "telemetry_table.otlp.json",
+)
+
+
+def test_assets_for_programs_are_served_as_they_are(site: Path) -> None:
+    for name in SERVED:
         assert (site / name).read_bytes() == (ROOT / "assets" / name).read_bytes()

@@ -10,14 +10,23 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.nodes import make_id
 
-from telemetry.sphinx_ext import REPOSITORY, breakable, evidence_of, table_row
+from telemetry.sphinx_ext import (
+    REPOSITORY,
+    breakable,
+    codes,
+    evidence_of,
+    facts_list,
+    field_link,
+    table_row,
+    text_with_code,
+)
 from telemetry.trial import Verdict
-from telemetry.verification import ClaimResult, Verification
+from telemetry.verification import ClaimResult, OptionResult, Verification
 
-# The page on which every sentence bears a mark.
-MARKED_PAGE = "telemetry"
+# The pages on which every sentence bears a mark.
+MARKED_PAGES = frozenset({"telemetry", "data-protection"})
 
-MARKS = (":claim:`", ":stated:`", "|guide|")
+MARKS = (":claim:`", ":stated:`", ":not-stated:`", "|guide|")
 
 SYMBOLS = {
     Verdict.HOLDS.value: ("✓", "mark-holds"),
@@ -112,21 +121,8 @@ class _Evidence(SphinxDirective):
         return [table]
 
 
-def _text(text: str) -> nodes.inline:
-    """A text with code between backticks."""
-    line = nodes.inline()
-    for number, piece in enumerate(text.split("`")):
-        line += breakable(piece) if number % 2 else nodes.Text(piece)
-    return line
-
-
 def _codes(texts: Sequence[str], none: str) -> nodes.Node:
-    line = nodes.inline()
-    for number, text in enumerate(texts):
-        if number:
-            line += nodes.Text(", ")
-        line += breakable(text)
-    return line if texts else nodes.Text(none)
+    return codes(texts) if texts else nodes.Text(none)
 
 
 class Claims(_Evidence):
@@ -142,7 +138,7 @@ class Claims(_Evidence):
             "claim", claim.id, identifier, location=self.get_location()
         )
         section += nodes.title("", "", nodes.Text(claim.id))
-        section += nodes.paragraph("", "", _text(claim.sentence))
+        section += nodes.paragraph("", "", text_with_code(claim.sentence))
         counts = self.verification.this_run.counts.get(claim.id, {})
         facts: list[tuple[str, nodes.Node]] = [
             (
@@ -168,14 +164,7 @@ class Claims(_Evidence):
         facts.append(
             ("Repeat", nodes.literal(text=f"python scripts/telemetry_claims.py --only {claim.id}"))
         )
-        listing = nodes.definition_list(classes=["claim-facts"])
-        for term, content in facts:
-            listing += nodes.definition_list_item(
-                "",
-                nodes.term(text=term),
-                nodes.definition("", nodes.paragraph("", "", content)),
-            )
-        section += listing
+        section += facts_list(facts)
         return section
 
     def _source(self, source: str) -> nodes.Node:
@@ -189,12 +178,10 @@ class ClaimFields(_Evidence):
     """`.. claim-fields::`: which subcommands send which field, ending well or not."""
 
     def run(self) -> list[nodes.Node]:
-        everything = {
-            name for field in self.verification.fields for name in (*field.success, *field.failure)
-        }
+        everything = self.verification.subcommands()
         rows = [
             [
-                breakable(field.field),
+                field_link(field.field, self.env.current_document.docname),
                 _who(field.success, everything),
                 _who(field.failure, everything),
             ]
@@ -211,33 +198,74 @@ def _who(names: Sequence[str], everything: set[str]) -> nodes.Node:
 
 
 class ClaimOptions(_Evidence):
-    """`.. claim-options::`: every option, and what it changes in what is sent."""
+    """`.. claim-options::`: for each subcommand, what its options change in what is sent.
+
+    Each is a target for the `option` role.
+    """
 
     def run(self) -> list[nodes.Node]:
-        rows = [
-            [
-                nodes.literal(text=f"{option.subcommand} {option.option}"),
-                _codes(option.fields, "not sent"),
+        tables: list[nodes.Node] = []
+        for subcommand in dict.fromkeys(option.subcommand for option in self.verification.options):
+            rows = [
+                [self._target(option), self._links(option.fields)]
+                for option in self.verification.options
+                if option.subcommand == subcommand
             ]
-            for option in self.verification.options
-        ]
-        return self.table("Options and fields", ("Option", "Field"), (50, 50), rows)
+            title = f"Options of stripepy {subcommand}"
+            tables += self.table(title, ("Option", "Field that it changes"), (50, 50), rows)
+        return tables
+
+    def _target(self, option: OptionResult) -> nodes.Node:
+        program = f"stripepy {option.subcommand}"
+        identifier = make_id(self.env, self.state.document, program, option.option)
+        self.env.domains.standard_domain.add_program_option(
+            program, option.option, self.env.current_document.docname, identifier
+        )
+        return nodes.literal(text=option.option, ids=[identifier])
+
+    def _links(self, names: Sequence[str]) -> nodes.Node:
+        if not names:
+            return nodes.Text("not sent")
+        page = self.env.current_document.docname
+        return nodes.inline("", "", *(field_link(name, page) for name in names))
 
 
-class ClaimSwitches(_Evidence):
+class _Variables(_Evidence):
+    """A table of environment variables, each a target for the `envvar` role."""
+
+    def target(self, variable: str, shown: str) -> nodes.Node:
+        """A variable, with an anchor where it comes first."""
+        text = breakable(shown)
+        standard = self.env.domains.standard_domain
+        if ("envvar", variable) not in standard.objects:
+            identifier = make_id(self.env, self.state.document, "envvar", variable)
+            standard.note_object("envvar", variable, identifier, location=self.get_location())
+            text["ids"].append(identifier)
+        return text
+
+
+class ClaimSwitches(_Variables):
     """`.. claim-switches::`: what each variable and value switches off."""
 
     def run(self) -> list[nodes.Node]:
+        values: dict[tuple[str, str], list[str]] = {}
+        for switch in self.verification.switches:
+            effect = _effect(switch.silent, switch.sending)
+            values.setdefault((switch.variable, effect), []).append(switch.value)
         rows = [
-            [
-                breakable(switch.variable),
-                nodes.literal(text=switch.value) if switch.value else nodes.Text("(empty)"),
-                nodes.Text(_effect(switch.silent, switch.sending)),
-            ]
-            for switch in self.verification.switches
+            [self.target(variable, variable), _values(tried), nodes.Text(effect)]
+            for (variable, effect), tried in values.items()
         ]
-        headings = ("Variable", "Value", "Effect")
-        return self.table("What switches telemetry off", headings, (45, 20, 35), rows)
+        headings = ("Variable", "Values", "Effect")
+        return self.table("What switches telemetry off", headings, (40, 35, 25), rows)
+
+
+def _values(values: Sequence[str]) -> nodes.inline:
+    line = nodes.inline()
+    for number, value in enumerate(values):
+        line += nodes.Text(", " if number else "")
+        line += nodes.literal(text=value) if value else nodes.Text("nothing")
+    return line
 
 
 def _effect(silent: Sequence[str], sending: Sequence[str]) -> str:
@@ -246,15 +274,15 @@ def _effect(silent: Sequence[str], sending: Sequence[str]) -> str:
     return f"{', '.join(silent)} send nothing" if silent else "no effect"
 
 
-class ClaimVariables(_Evidence):
+class ClaimVariables(_Variables):
     """`.. claim-variables::`: what each environment variable changes; first those that do."""
 
     def run(self) -> list[nodes.Node]:
         with_effect = [entry for entry in self.verification.variables if entry.effects]
         rows = [
             [
-                breakable(f"{entry.variable}={entry.value}"),
-                _text("; ".join(entry.effects)),
+                self.target(entry.variable, f"{entry.variable}={entry.value}"),
+                text_with_code("; ".join(entry.effects)),
             ]
             for entry in with_effect
         ]
@@ -263,8 +291,12 @@ class ClaimVariables(_Evidence):
             {entry.variable for entry in self.verification.variables}
             - {entry.variable for entry in with_effect}
         )
-        rest = nodes.paragraph("", "", nodes.Text("Without any effect: "), _codes(without, "none"))
-        return [*self.table("Variables with an effect", headings, (45, 55), rows), rest]
+        rest = nodes.bullet_list(classes=["columns"])
+        for variable in without:
+            item = nodes.paragraph("", "", self.target(variable, variable))
+            rest += nodes.list_item("", item)
+        intro = nodes.paragraph("", "Without any effect:")
+        return [*self.table("Variables with an effect", headings, (45, 55), rows), intro, rest]
 
 
 class ClaimDelays(_Evidence):
@@ -315,8 +347,9 @@ class TelemetryFiles(_Evidence):
 
 
 def _every_sentence_is_marked(app: Sphinx, doctree: nodes.document) -> None:
-    """Warn of each sentence on the marked page that bears no mark."""
-    if app.env.docname != MARKED_PAGE:
+    """Warn of each sentence on a marked page that bears no mark."""
+    page = app.env.current_document.docname
+    if page not in MARKED_PAGES:
         return
     sentences = 0
     for paragraph in doctree.findall(nodes.paragraph):
@@ -329,10 +362,10 @@ def _every_sentence_is_marked(app: Sphinx, doctree: nodes.document) -> None:
                 logger.warning(
                     "states something and bears no mark: %s",
                     line,
-                    location=(MARKED_PAGE, paragraph.line + offset),
+                    location=(page, paragraph.line + offset),
                 )
     if not sentences:
-        logger.warning("there are no sentences", location=(MARKED_PAGE, 1))
+        logger.warning("there are no sentences", location=(page, 1))
 
 
 def _is_in_table(node: nodes.Node) -> bool:

@@ -5,12 +5,13 @@ every build, incremental ones too, even if no page has to be written.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -152,16 +153,17 @@ def evidence_of(env: BuildEnvironment) -> Evidence:
     """What was read for this build; the page that asks depends on it."""
     for source in SOURCES:
         env.note_dependency(source)
-    return _read_evidence(env.app)
+    return read_evidence_of(env.app)
 
 
-def _read_evidence(app: Sphinx) -> Evidence:
+def read_evidence_of(app: Sphinx) -> Evidence:
+    """What was read for this build."""
     evidence: Evidence = app.telemetry_evidence  # type: ignore[attr-defined]
     return evidence
 
 
 class _FieldTable(SphinxDirective):
-    """A table with one row per field, each a target for the `field` role."""
+    """A table with one row per field, which has an anchor and leads to the field's reference."""
 
     headings: ClassVar[tuple[str, ...]]
     widths: ClassVar[tuple[int, ...]]
@@ -182,17 +184,27 @@ class _FieldTable(SphinxDirective):
         group += nodes.thead("", table_row(headings))
         body = nodes.tbody()
         for name, cells in rows:
-            row = table_row([breakable(name), *cells])
-            identifier = make_id(self.env, self.state.document, "field", name)
-            row["ids"].append(identifier)
-            self.env.domains.standard_domain.note_object(
-                "field", name, identifier, location=self.get_location()
-            )
+            row = table_row([field_link(name, self.env.current_document.docname), *cells])
+            row["ids"].append(make_id(self.env, self.state.document, "field", name))
             body += row
         group += body
         table = nodes.table("", nodes.title(text=title), group, classes=["telemetry-table"])
         self.set_source_info(table)
         return table
+
+
+def field_link(name: str, page: str) -> addnodes.pending_xref:
+    """A field's name, which leads to its reference."""
+    return addnodes.pending_xref(
+        "",
+        breakable(name),
+        refdomain="telemetry",
+        reftype="field",
+        reftarget=name,
+        refdoc=page,
+        refexplicit=True,
+        refwarn=True,
+    )
 
 
 def breakable(name: str) -> nodes.literal:
@@ -206,14 +218,42 @@ def breakable(name: str) -> nodes.literal:
 
 
 def table_row(cells: Sequence[nodes.Node]) -> nodes.row:
+    """A row of a table, a paragraph in each cell."""
     return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells))
+
+
+def text_with_code(text: str) -> nodes.inline:
+    """A text with code between backticks."""
+    line = nodes.inline()
+    for number, piece in enumerate(text.split("`")):
+        line += breakable(piece) if number % 2 else nodes.Text(piece)
+    return line
+
+
+def codes(texts: Sequence[str]) -> nodes.inline:
+    """Code, separated by commas."""
+    line = nodes.inline()
+    for number, text in enumerate(texts):
+        line += nodes.Text(", " if number else "")
+        line += breakable(text)
+    return line
+
+
+def facts_list(facts: Iterable[tuple[str, nodes.Node]]) -> nodes.definition_list:
+    """A list of facts, each with its name."""
+    listing = nodes.definition_list(classes=["facts"])
+    for term, content in facts:
+        listing += nodes.definition_list_item(
+            "",
+            nodes.term(text=term),
+            nodes.definition("", nodes.paragraph("", "", content)),
+        )
+    return listing
 
 
 def _meaning(evidence: Evidence, name: str) -> nodes.Node:
     entry = evidence.dictionary[name]
-    text = nodes.inline()
-    for number, piece in enumerate(evidence.dictionary.meaning(name).split("`")):
-        text += nodes.literal(text=piece) if number % 2 else nodes.Text(piece)
+    text = text_with_code(evidence.dictionary.meaning(name))
     text += nodes.Text(f" {entry.why}")
     if entry.because:
         text += nodes.Text(" ")
@@ -256,7 +296,7 @@ class OtherFields(_FieldTable):
         evidence = evidence_of(self.env)
         shown = {field for field, _ in evidence.run.table}
         rows = [
-            (field, [_sent_by(entry), _meaning(evidence, field)])
+            (field, [sent_by(entry), _meaning(evidence, field)])
             for field, entry in evidence.dictionary.items()
             if field not in shown
         ]
@@ -265,7 +305,8 @@ class OtherFields(_FieldTable):
     option_spec: ClassVar[dict[str, Callable[[str], Any]]] = {"title": directives.unchanged}
 
 
-def _sent_by(entry: fields.Field) -> nodes.Node:
+def sent_by(entry: fields.Field) -> nodes.Node:
+    """Which subcommands send a field, and when."""
     text = nodes.inline()
     for number, (subcommand, when) in enumerate(entry.sent_by.items()):
         text += nodes.Text("; " if number else "")
@@ -309,7 +350,8 @@ class Source(SphinxRole):
         return [link], []
 
 
-def _end_build(complaint: object) -> NoReturn:
+def end_build(complaint: object) -> NoReturn:
+    """End a build with one line."""
     # Sphinx shows an exception, whatever its class, with a traceback and as a fault of its own;
     # this is neither.
     raise SystemExit(f"error: {complaint}")
@@ -319,27 +361,15 @@ def _read(app: Sphinx) -> None:
     try:
         app.telemetry_evidence = read_evidence()  # type: ignore[attr-defined]
     except UserError as error:
-        _end_build(error)
-
-
-def _every_field_is_shown(app: Sphinx, env: BuildEnvironment) -> None:
-    """End a build whose pages leave a field of the dictionary out.
-
-    Has to come before Sphinx saves what it has read, or the next build would pass.
-    """
-    targets = {name for kind, name in env.domains.standard_domain.objects if kind == "field"}
-    if missing := [field for field in _read_evidence(app).dictionary if field not in targets]:
-        _end_build(f"no page shows {', '.join(missing)} -- mend: add a table for the category")
+        end_build(error)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
-    app.add_object_type("field", "field", "single: %s; telemetry field")
     app.add_directive("telemetry-table", TelemetryTable)
     app.add_directive("other-fields", OtherFields)
     app.add_role("fact", Fact())
     app.add_role("literal-fact", LiteralFact())
     app.add_role("source", Source())
     app.connect("builder-inited", _read)
-    app.connect("env-updated", _every_field_is_shown)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
