@@ -147,14 +147,14 @@ class DataFlow(SphinxDirective):
             f" {handling['collector.place']}; {handling['collector.managed_by']} manage both"
         )
         rows = [
-            ("Collector", collector, "encrypted", handling["collector.retention"]),
+            ("Collector", collector, handling["collector.retention"]),
             (f"Dashboard, for {handling['dashboard.purpose']}", *_kept("dashboard", handling)),
             ("Backup", *_kept("backup", handling)),
         ]
-        group = nodes.tgroup(cols=4)
-        for number, width in enumerate((20, 40, 15, 25)):
+        group = nodes.tgroup(cols=3)
+        for number, width in enumerate((22, 46, 32)):
             group += nodes.colspec(colwidth=width, stub=1 if number == 0 else None)
-        headings = ("Station", "Where", "Connection to it", "How long data are kept")
+        headings = ("Station", "Where", "How long data are kept")
         group += nodes.thead("", table_row([nodes.Text(text) for text in headings]))
         group += nodes.tbody(
             "", *(table_row([nodes.Text(_sentence(text)) for text in row]) for row in rows)
@@ -165,9 +165,12 @@ class DataFlow(SphinxDirective):
         return table
 
 
-def _kept(section: str, handling: Mapping[str, str]) -> tuple[str, str, str]:
-    place = f"{handling[f'{section}.place']}, {handling[f'{section}.at_rest']} at rest"
-    return place, handling[f"{section}.link"], handling[f"{section}.retention"]
+def _kept(section: str, handling: Mapping[str, str]) -> tuple[str, str]:
+    where = (
+        f"{handling[f'{section}.place']}; {handling[f'{section}.link']} on the way there and"
+        f" {handling[f'{section}.at_rest']} at rest"
+    )
+    return where, handling[f"{section}.retention"]
 
 
 def _sentence(text: str) -> str:
