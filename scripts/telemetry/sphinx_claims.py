@@ -204,16 +204,24 @@ class ClaimOptions(_Evidence):
     """
 
     def run(self) -> list[nodes.Node]:
-        tables: list[nodes.Node] = []
-        for subcommand in dict.fromkeys(option.subcommand for option in self.verification.options):
-            rows = [
-                [self._target(option), self._links(option.fields)]
-                for option in self.verification.options
-                if option.subcommand == subcommand
-            ]
-            title = f"Options of stripepy {subcommand}"
-            tables += self.table(title, ("Option", "Field that it changes"), (50, 50), rows)
-        return tables
+        subcommands = dict.fromkeys(option.subcommand for option in self.verification.options)
+        return [self._subcommand(name) for name in subcommands]
+
+    def _subcommand(self, name: str) -> nodes.section:
+        identifier = make_id(self.env, self.state.document, "options", name)
+        section = nodes.section(ids=[identifier])
+        section += nodes.title("", "", nodes.literal(text=f"stripepy {name}"))
+        options = [option for option in self.verification.options if option.subcommand == name]
+        if sent := [option for option in options if option.fields]:
+            rows = [[self._target(option), self._links(option.fields)] for option in sent]
+            title = f"Options of stripepy {name} that are sent"
+            section += self.table(title, ("Option", "Field"), (50, 50), rows)
+        not_sent = nodes.paragraph("", "Not sent: ")
+        for number, option in enumerate(option for option in options if not option.fields):
+            not_sent += nodes.Text(", " if number else "")
+            not_sent += self._target(option)
+        section += not_sent
+        return section
 
     def _target(self, option: OptionResult) -> nodes.Node:
         program = f"stripepy {option.subcommand}"
@@ -221,11 +229,9 @@ class ClaimOptions(_Evidence):
         self.env.domains.standard_domain.add_program_option(
             program, option.option, self.env.current_document.docname, identifier
         )
-        return nodes.literal(text=option.option, ids=[identifier])
+        return nodes.literal(text=option.option, ids=[identifier], classes=["whole"])
 
     def _links(self, names: Sequence[str]) -> nodes.Node:
-        if not names:
-            return nodes.Text("not sent")
         page = self.env.current_document.docname
         return nodes.inline("", "", *(field_link(name, page) for name in names))
 
