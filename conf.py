@@ -24,6 +24,7 @@ extensions = [
     "telemetry.sphinx_claims",
     "telemetry.sphinx_handling",
     "telemetry.sphinx_data",
+    "telemetry.sphinx_snippets",
 ]
 nitpicky = True
 default_role = "any"

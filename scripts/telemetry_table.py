@@ -19,7 +19,7 @@ from telemetry.errors import Exit, UserError
 DOCUMENTED_COMMAND = "call sample.hic 10000 -p 2"
 
 # Variables by which users change what is sent; a capture does not pass them on.
-LEFT_OUT = re.compile(r"OTEL_\w+|(STRIPEPY_)?NO_TELEMETRY")
+CHANGES = re.compile(r"OTEL_\w+|(STRIPEPY_)?NO_TELEMETRY")
 
 # With one of these, stripepy prints something about itself and sets no telemetry up.
 INFORMATION_OPTIONS = frozenset({"-h", "--help", "-v", "--version", "--cite", "--license"})
@@ -27,7 +27,7 @@ INFORMATION_OPTIONS = frozenset({"-h", "--help", "-v", "--version", "--cite", "-
 
 def main() -> int:
     options = _options()
-    argv, inputs = _localised(options.command)
+    argv, inputs = localised(options.command)
     run = capture(argv, inputs=inputs, timeout=options.timeout)
     require_telemetry(run)
     informs = not INFORMATION_OPTIONS.isdisjoint(argv)
@@ -90,7 +90,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _localised(command: list[str]) -> tuple[tuple[str, ...], dict[str, Path]]:
+def localised(command: list[str]) -> tuple[tuple[str, ...], dict[str, Path]]:
     """Make a command line fit for the private folder in which it will run.
 
     An argument that is a file is found there under its own name, so that what is documented
@@ -128,13 +128,13 @@ def _print(run: Capture, form: str) -> int:
     from telemetry import otlp, rows
 
     if run.spans:
-        write = {"table": _columns, "tsv": rows.to_tsv}.get(form)
+        write = {"table": columns, "tsv": rows.to_tsv}.get(form)
         sys.stdout.write(write(_pairs(run)) if write else otlp.otlp_json(run.body))
     require_one_span(run)
     if run.exit_status != 0:
         ending = f"ended with exit status {run.exit_status}: {run.last_error}"
         print(f"note: stripepy {ending}", file=sys.stderr)
-    left_out = sorted(name for name in os.environ if LEFT_OUT.fullmatch(name))
+    left_out = sorted(name for name in os.environ if CHANGES.fullmatch(name))
     if left_out:
         print(
             f"note: your {', '.join(left_out)} would change what is sent, and had no part in this",
@@ -151,7 +151,7 @@ def _pairs(run: Capture) -> list[tuple[str, str]]:
     return [(row.field, row.value) for row in otlp.rows(run.body)]
 
 
-def _columns(table: list[tuple[str, str]]) -> str:
+def columns(table: list[tuple[str, str]]) -> str:
     width = max(len(field) for field, _ in table)
     return "".join(f"{field:{width}}  {value}\n" for field, value in table)
 
