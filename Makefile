@@ -9,6 +9,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 # bear the version of Python, so that another PYTHON makes another .venv.
 DOCS := .venv/docs-$(VERSION)
 DEV := .venv/dev-$(VERSION)
+TOOLS := .venv/tools-$(VERSION)
 AXE := tests/browser/node_modules/.package-lock.json
 
 # $(call quote,TEXT) is TEXT as one word for the shell, whatever it holds.
@@ -28,7 +29,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
 	--fork-strategy fewest --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help html table verify check test lint linkcheck lock bench serve clean venv venv-dev browser FORCE
+.PHONY: help html table verify check test lint linkcheck lock bench serve clean venv venv-dev venv-tools \
+	browser FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -52,7 +54,7 @@ check: $(DEV) ## compare table and statements with new runs, and write nothing
 	$(BIN)/python scripts/telemetry_table.py --check $(CALL)
 	$(BIN)/python scripts/telemetry_claims.py --check
 
-test: $(DEV) $(AXE) ## run the tests
+test: $(DEV) $(TOOLS) $(AXE) ## run the tests
 	$(BIN)/python -m pytest -n auto
 
 lint: $(DEV) ## look for slips in code, pages and settings
@@ -71,6 +73,7 @@ linkcheck: $(DOCS) ## follow the links that leave the site
 lock: $(DEV) ## bring every locked package up to date
 	$(COMPILE) requirements-docs.in -o requirements-docs.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) requirements-tools.in -o requirements-tools.txt
 
 bench: $(DEV) ## measure what a capture and a verification cost
 	$(BIN)/python scripts/bench.py
@@ -84,6 +87,7 @@ clean: ## remove what was built, but not .venv
 
 venv: $(DOCS) ## make .venv for building the site
 venv-dev: $(DEV) ## make .venv for testing and linting
+venv-tools: $(TOOLS) ## make .venv/tools, with which the tests start StripePy
 browser: $(AXE) ## fetch the accessibility checker of the tests
 
 # Made anew whenever its lock changes, so that it never holds more than the lock does.
@@ -94,6 +98,13 @@ $(DOCS): requirements-docs.txt $(if $(realpath $(BIN)/python),,FORCE)
 	@touch $@
 
 $(DEV): requirements-dev.txt $(DOCS)
+	@$(INSTALL)
+	@touch $@
+
+# Within .venv, so that they are made anew together.
+$(TOOLS): private BIN := .venv/tools/bin
+$(TOOLS): requirements-tools.txt $(DOCS)
+	$(PYTHON) -m venv --clear .venv/tools
 	@$(INSTALL)
 	@touch $@
 
