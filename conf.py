@@ -3,6 +3,9 @@
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import sphinx_rtd_theme
 
 ROOT = Path(__file__).parent
 
@@ -18,12 +21,14 @@ copyright = "2025, Andrea Raffo; MIT licence"
 # -- How pages are read ------------------------------------------------------------------------
 
 extensions = [
+    "notfound.extension",
     "sphinx_copybutton",
     "telemetry.sphinx_ext",
     "telemetry.sphinx_fields",
     "telemetry.sphinx_claims",
     "telemetry.sphinx_handling",
     "telemetry.sphinx_data",
+    "telemetry.sphinx_indexes",
     "telemetry.sphinx_snippets",
 ]
 nitpicky = True
@@ -41,21 +46,24 @@ rst_prolog = """
 
 # -- How pages look ----------------------------------------------------------------------------
 
-html_theme = "sphinx_rtd_theme"
+html_theme = "stripepy"
+html_theme_path = ["docs/_themes"]
 html_title = "StripePy telemetry"
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
-html_static_path = ["docs/_static"]
-templates_path = ["docs/_templates"]
+# The page for what is not there is shown at any depth.
+notfound_urls_prefix = urlsplit(html_baseurl).path or "/"
+html_static_path = [
+    "docs/_static",
+    str(Path(sphinx_rtd_theme.__file__).parent / "static" / "css" / "theme.css"),
+]
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
-html_theme_options = {"navigation_depth": 2}
+html_favicon = "docs/_static/favicon.svg"
+html_permalinks_icon = "#"
 
 # Nobody reads them; they double the size of the site.
 html_copy_source = False
 html_show_sourcelink = False
-
-# The footer's credit stands outside of every landmark, which screen readers trip over.
-html_show_sphinx = False
 
 # Prompts and output are shown, and not copied.
 copybutton_exclude = ".linenos, .gp, .go"

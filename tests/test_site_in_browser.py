@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import threading
 from collections import Counter
@@ -43,7 +44,22 @@ COLOURS: dict[str, dict[str, Any]] = {
 }
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
+class Handler(SimpleHTTPRequestHandler):
+    """Serves compressed, as Read the Docs does, and the page for what is not there."""
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        found = path.is_file()
+        if not found:
+            path = Path(self.directory) / "404.html"
+        body = gzip.compress(path.read_bytes())
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: a request is no finding."""
 
@@ -53,7 +69,7 @@ def addresses(site: Path) -> Iterator[list[str]]:
     """Serve the site and give the address of each of its pages."""
     pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
     assert pages, f"no page in {site}: build the site first"
-    handler = partial(QuietHandler, directory=str(site))
+    handler = partial(Handler, directory=str(site))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield [f"http://127.0.0.1:{server.server_port}/{page}" for page in pages]
@@ -159,6 +175,75 @@ def test_pages_ask_no_other_host_and_keep_nothing(chromium: Browser, addresses: 
     assert not findings, "\n".join(findings)
 
 
+def test_the_content_security_policy_is_in_force(chromium: Browser, addresses: list[str]) -> None:
+    intrusions = {
+        "script-src-elem": "element('script', {textContent: 'window.intruded = true'})",
+        "script-src-attr": "element('img', {src: 'missing.png'}, {onerror: 'intruded = true'})",
+        "style-src-elem": "element('style', {textContent: 'body { display: none }'})",
+        "img-src": "element('img', {src: 'http://127.0.0.2/pixel.png'})",
+        "connect-src": "fetch('http://127.0.0.2/').catch(() => {})",
+        "form-action": "element('form', {action: 'http://127.0.0.2/'}).submit()",
+    }
+    element = """const element = (name, properties, attributes = {}) => {
+        const made = document.body.appendChild(document.createElement(name));
+        Object.entries(attributes).forEach(([key, value]) => made.setAttribute(key, value));
+        return Object.assign(made, properties);
+    };"""
+    with chromium.new_context() as context:
+        for address in addresses:
+            page = context.new_page()
+            page.goto(address)
+            for directive, intrusion in intrusions.items():
+                blocked = page.evaluate(
+                    f"""() => new Promise(blocked => {{
+                        {element}
+                        document.addEventListener(
+                            "securitypolicyviolation",
+                            event => blocked(event.effectiveDirective),
+                            {{once: true}},
+                        );
+                        {intrusion};
+                        setTimeout(() => blocked("nothing was blocked"), 5000);
+                    }})"""
+                )
+                assert blocked == directive, address
+            assert page.evaluate("window.intruded") is None, address
+            page.close()
+
+
+def test_a_page_that_is_not_there_leads_on_from_any_depth(
+    chromium: Browser, addresses: list[str]
+) -> None:
+    origin = "/".join(addresses[0].split("/")[:3])
+    with chromium.new_context() as context:
+        page = context.new_page()
+        answers: dict[str, int] = {}
+        page.on("response", lambda response: answers.update({response.url: response.status}))
+        missing = f"{origin}/a/b/missing.html"
+        page.goto(missing, wait_until="networkidle")
+        page.locator(".wy-menu-vertical a", has_text="Telemetry").click()
+        page.wait_for_url("**/telemetry.html")
+    assert [url for url, status in answers.items() if status != 200] == [missing]
+
+
+def test_the_telemetry_page_is_light(chromium: Browser, addresses: list[str]) -> None:
+    [address] = [address for address in addresses if address.endswith("/telemetry.html")]
+    requests: list[str] = []
+    sizes: list[int] = []
+    with chromium.new_context() as context:
+        page = context.new_page()
+        session = context.new_cdp_session(page)
+        page.on("request", lambda request: requests.append(request.url))
+        session.on(
+            "Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"])
+        )
+        session.send("Network.enable")
+        page.goto(address, wait_until="networkidle")
+    assert len(sizes) == len(requests)
+    assert len(requests) <= 14
+    assert sum(sizes) <= 120_000
+
+
 def local(url: str, origin: str) -> bool:
     return url.startswith((f"{origin}/", "data:"))
 
@@ -230,21 +315,6 @@ def test_the_keyboard_reaches_the_skip_link_and_works_the_phone_menu(
         page.keyboard.press("Enter")
         assert page.evaluate("document.activeElement.id") == "content", address
         page.close()
-
-
-def test_expanders_of_the_menu_say_what_they_do(chromium: Browser, addresses: list[str]) -> None:
-    with chromium.new_context(viewport=DESKTOP) as context:
-        page = context.new_page()
-        for address in addresses:
-            page.goto(address)
-            if not page.locator(".wy-menu-vertical li > ul").count():
-                continue
-            expander = page.locator(".wy-menu-vertical li > button").first
-            assert (expander.get_attribute("aria-label") or "").startswith("Contents of "), address
-            before = expander.get_attribute("aria-expanded")
-            expander.press("Enter")
-            assert {before, expander.get_attribute("aria-expanded")} == {"true", "false"}, address
-            assert not page.locator("a button, li[aria-expanded]").count(), address
 
 
 def commands(session: str) -> list[str]:
