@@ -30,7 +30,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
 
 .DEFAULT_GOAL := help
 .PHONY: help html table verify check test lint linkcheck lock bench serve clean venv venv-dev venv-tools \
-	browser FORCE
+	browser lighthouse FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -57,12 +57,13 @@ check: $(DEV) ## compare table and statements with new runs, and write nothing
 test: $(DEV) $(TOOLS) $(AXE) ## run the tests
 	$(BIN)/python -m pytest -n auto
 
-lint: $(DEV) ## look for slips in code, pages and settings
+lint: $(DEV) $(AXE) ## look for slips in code, pages and settings
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/sphinx-lint -e all -d line-too-long docs
 	$(BIN)/codespell
+	tests/browser/node_modules/.bin/cspell lint --no-progress --no-summary
 	$(BIN)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --offline --quiet .github
@@ -74,6 +75,9 @@ lock: $(DEV) ## bring every locked package up to date
 	$(COMPILE) requirements-docs.in -o requirements-docs.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(COMPILE) requirements-tools.in -o requirements-tools.txt
+
+lighthouse: html $(AXE) ## rate the telemetry page with Lighthouse
+	$(BIN)/python scripts/lighthouse.py
 
 bench: $(DEV) ## measure what a capture and a verification cost
 	$(BIN)/python scripts/bench.py
@@ -88,7 +92,7 @@ clean: ## remove what was built, but not .venv
 venv: $(DOCS) ## make .venv for building the site
 venv-dev: $(DEV) ## make .venv for testing and linting
 venv-tools: $(TOOLS) ## make .venv/tools, with which the tests start StripePy
-browser: $(AXE) ## fetch the accessibility checker of the tests
+browser: $(AXE) ## fetch what checks spelling and built pages
 
 # Made anew whenever its lock changes, so that it never holds more than the lock does.
 $(DOCS): requirements-docs.txt $(if $(realpath $(BIN)/python),,FORCE)

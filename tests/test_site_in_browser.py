@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,8 @@ from playwright.sync_api import (
     ViewportSize,
     sync_playwright,
 )
+
+from site_server import served
 
 AXE = Path(__file__).parent / "browser" / "node_modules" / "axe-core" / "axe.min.js"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -44,36 +42,13 @@ COLOURS: dict[str, dict[str, Any]] = {
 }
 
 
-class Handler(SimpleHTTPRequestHandler):
-    """Serves compressed, as Read the Docs does, and the page for what is not there."""
-
-    def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path))
-        found = path.is_file()
-        if not found:
-            path = Path(self.directory) / "404.html"
-        body = gzip.compress(path.read_bytes())
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", self.guess_type(path))
-        self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: a request is no finding."""
-
-
 @pytest.fixture(scope="module")
 def addresses(site: Path) -> Iterator[list[str]]:
     """Serve the site and give the address of each of its pages."""
     pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
     assert pages, f"no page in {site}: build the site first"
-    handler = partial(Handler, directory=str(site))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield [f"http://127.0.0.1:{server.server_port}/{page}" for page in pages]
-        server.shutdown()
+    with served(site) as root:
+        yield [f"{root}{page}" for page in pages]
 
 
 @pytest.fixture(scope="module")
