@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from playwright.sync_api import (
     ViewportSize,
     sync_playwright,
 )
+from pypdf import PdfReader
 
 from site_server import served
 
@@ -328,6 +331,140 @@ def check_copy_buttons(page: Page, address: str) -> int:
             address
         )
     return len(blocks)
+
+
+def test_the_filter_keeps_its_state_in_the_address(chromium: Browser, addresses: list[str]) -> None:
+    [address] = [address for address in addresses if address.endswith("/telemetry.html")]
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(address)
+        rows = page.locator("section > table.telemetry-table tbody tr:visible")
+        box, category = page.get_by_label("Filter fields"), page.get_by_label("Category")
+        count, every = page.get_by_role("status"), rows.count()
+        assert count.inner_text() == f"{every} of {every} fields"
+
+        category.select_option(index=1)
+        in_category = rows.count()
+        box.fill("VERSION")
+        found = rows.count()
+        assert 0 < found < in_category < every
+        assert all("version" in text.lower() for text in rows.all_inner_texts())
+        assert count.inner_text() == f"{found} of {every} fields"
+        headings = page.locator("section:has(> table.telemetry-table) > h3:visible")
+        assert headings.count() == 1, "a category without rows keeps its heading"
+
+        page.reload()
+        assert (box.input_value(), rows.count()) == ("VERSION", found)
+        box.press("Escape")
+        assert (page.url, rows.count()) == (address, every)
+        page.go_back()
+        assert (box.input_value(), rows.count()) == ("VERSION", found)
+        page.go_back()
+        assert (box.input_value(), rows.count()) == ("", every)
+
+        box.fill("no such field")
+        assert (rows.count(), count.inner_text()) == (0, f"0 of {every} fields")
+        hidden = page.locator("section > table.telemetry-table tbody tr[id]").last
+        page.evaluate("id => { location.hash = id }", hidden.get_attribute("id"))
+        hidden.wait_for()
+        page.get_by_role("button", name="Clear").click()
+        assert rows.count() == every
+        assert page.evaluate("document.activeElement.name") == "fields"
+
+
+def test_without_scripts_there_is_no_filter(chromium: Browser, addresses: list[str]) -> None:
+    [address] = [address for address in addresses if address.endswith("/telemetry.html")]
+    with chromium.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(address)
+        assert page.locator("table.telemetry-table").count()
+        assert not page.get_by_text("Filter fields").count()
+
+
+def test_whatever_can_be_focused_shows_it(chromium: Browser, addresses: list[str]) -> None:
+    reachable = """() => [...document.querySelectorAll(
+            "a[href], button, input:not([type=hidden]), select, [tabindex='0']"
+        )].filter(element => element.checkVisibility({checkVisibilityCSS: true})).length"""
+    focused = """() => {
+        const {activeElement: element} = document;
+        if (element === document.body) return null;
+        const style = getComputedStyle(element);
+        element.dataset.reached = "";
+        return style.outlineStyle === "solid" && parseFloat(style.outlineWidth) >= 2
+            ? "" : `${element.outerHTML.slice(0, 100)}: ${style.outline}`;
+    }"""
+    findings = []
+    with chromium.new_context(viewport=DESKTOP) as context:
+        for address in addresses:
+            page = context.new_page()
+            page.goto(address)
+            expected = page.evaluate(reachable)
+            assert expected, address
+            for _ in range(expected):
+                page.keyboard.press("Tab")
+                finding = page.evaluate(focused)
+                findings += [f"{address}: {finding}"] if finding else []
+            reached = page.locator("[data-reached]").count()
+            if reached != expected:
+                findings.append(f"{address}: Tab reaches {reached} of {expected}")
+            page.close()
+    assert not findings, "\n".join(findings)
+
+
+def test_nothing_moves_for_those_who_asked_for_that(
+    chromium: Browser, addresses: list[str]
+) -> None:
+    moving = """[...document.querySelectorAll("*")].filter(element =>
+        ["", "::before", "::after"].some(part => {
+            const style = getComputedStyle(element, part || null);
+            return style.animationName !== "none"
+                || style.transitionDuration.split(", ").some(time => parseFloat(time) > 0);
+        })).length"""
+    counts = {}
+    for choice in ("no-preference", "reduce"):
+        with chromium.new_context() as context:
+            page = context.new_page()
+            page.emulate_media(reduced_motion=choice)
+            counts[choice] = 0
+            for address in addresses:
+                page.goto(address)
+                counts[choice] += page.evaluate(moving)
+    assert counts["no-preference"], "nothing would move anyway"
+    assert counts["reduce"] == 0
+
+
+def test_a_dark_page_is_dark_before_its_style_sheets_come(
+    chromium: Browser, addresses: list[str]
+) -> None:
+    with chromium.new_context(color_scheme="dark") as context:
+        page = context.new_page()
+        page.route("**/*.css*", lambda route: route.abort())
+        for address in addresses:
+            page.goto(address)
+            # The browser's own ink: white where the page behind it is dark.
+            assert page.evaluate("getComputedStyle(document.body).color") == "rgb(255, 255, 255)"
+
+
+def test_the_telemetry_page_prints_whole(chromium: Browser, addresses: list[str]) -> None:
+    [address] = [address for address in addresses if address.endswith("/telemetry.html")]
+    paper = ViewportSize(width=672, height=1000)  # A4 at 96 dpi, within its margins
+    too_wide = """[...document.querySelectorAll(".rst-content *")].filter(element =>
+        element.checkVisibility() && element.getBoundingClientRect().right > innerWidth + 0.5
+    ).map(element => element.outerHTML.slice(0, 100))"""
+    with chromium.new_context(viewport=paper) as context:
+        page = context.new_page()
+        page.emulate_media(media="print")
+        page.goto(address)
+        assert page.evaluate(too_wide) == []
+        links = page.evaluate("[...document.querySelectorAll('a.external')].map(link => link.href)")
+        names = page.locator("tbody tr[id] th").all_text_contents()
+        printed = PdfReader(BytesIO(page.pdf(format="A4")))
+    text = re.sub(r"\s", "", "".join(sheet.extract_text() for sheet in printed.pages))
+    assert links
+    assert names
+    assert [link for link in links if link not in text] == []
+    assert [name for name in names if name not in text] == []
+    assert "Filterfields" not in text
 
 
 def table_roles(context: BrowserContext, page: Page) -> Counter[str]:
