@@ -30,10 +30,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
 
 .DEFAULT_GOAL := help
 .PHONY: help html table verify check test lint linkcheck lock bench serve clean venv venv-dev venv-tools \
-	browser lighthouse FORCE
+	browser lighthouse screenshots pdf epub FORCE
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'html, table and check document another run: MATRIX=map.hic RESOLUTION=10000 [ARGS="-p 8"]'
 	@echo 'html and table write in spite of findings: ACCEPT=yes'
@@ -43,6 +43,13 @@ help: ## list these targets
 html: table ## capture the table, then build the site
 	$(BIN)/python -m sphinx -M html docs build -c . --fresh-env -W -n -q
 	@echo 'The page: build/html/telemetry.html'
+
+pdf: $(DOCS) ## print the whole site, from the committed files
+	$(BIN)/python -m sphinx -b singlehtml -c . -d build/doctrees -E -W -n -q docs build/singlehtml
+	$(BIN)/weasyprint --quiet --pdf-variant pdf/ua-1 build/singlehtml/index.html build/stripepy-telemetry.pdf
+
+epub: $(DOCS) ## make a book of the site, from the committed files
+	$(BIN)/python -m sphinx -b epub -c . -d build/doctrees -E -W -n -q docs build/epub
 
 table: $(DOCS) ## capture the table
 	$(BIN)/python scripts/telemetry_table.py $(if $(filter yes,$(ACCEPT)),--accept) $(CALL)
@@ -78,6 +85,9 @@ lock: $(DEV) ## bring every locked package up to date
 
 lighthouse: html $(AXE) ## rate the telemetry page with Lighthouse
 	$(BIN)/python scripts/lighthouse.py
+
+screenshots: html $(DEV) ## take pictures of every page, for people to look at
+	$(BIN)/python scripts/screenshots.py
 
 bench: $(DEV) ## measure what a capture and a verification cost
 	$(BIN)/python scripts/bench.py

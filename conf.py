@@ -1,5 +1,6 @@
 """How Sphinx builds the site."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 # -- What the site is --------------------------------------------------------------------------
 
 project = "StripePy telemetry"
+# The release that the site is about.
+version = json.loads((ROOT / "assets" / "telemetry_table.json").read_bytes())["stripepy_hic"]
 author = "StripePy's maintainers"
 copyright = "2025, Andrea Raffo; MIT licence"
 
@@ -67,6 +70,20 @@ html_show_sourcelink = False
 
 # Prompts and output are shown, and not copied.
 copybutton_exclude = ".linenos, .gp, .go"
+
+# -- For reading without a network (make pdf epub) ----------------------------------------------
+
+epub_basename = "stripepy-telemetry"
+epub_css_files: list[str] = []
+# What only a browser needs, or may not be part of a book.
+epub_exclude_files = [
+    "404.xhtml",
+    "_static/favicon.svg",
+    "_static/site.css",
+    "_static/theme.css",
+    "telemetry_claims.json",
+    "telemetry_claims.schema.json",
+]
 
 # -- Links out (make linkcheck) ----------------------------------------------------------------
 

@@ -212,7 +212,7 @@ def breakable(name: str) -> nodes.literal:
     pieces = [nodes.Text(piece) for piece in re.split(r"(?<=[._])", name)]
     literal = nodes.literal("", "", pieces[0])
     for piece in pieces[1:]:
-        literal += nodes.raw("", "<wbr>", format="html")
+        literal += nodes.raw("", "<wbr/>", format="html")
         literal += piece
     return literal
 
