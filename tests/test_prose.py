@@ -9,8 +9,9 @@ import pytest
 
 from conftest import ROOT
 
-# A lower-case letter, digit or closing mark ends a sentence; so `e.g. A` would not pass either.
-TWO_SENTENCES = re.compile(r"[a-z0-9)`\"'][.?!] +(?:``|[A-Z])")
+# A lower-case letter, digit or closing mark ends a sentence; so `e.g. A` would not pass either. The
+# number of an item does not.
+TWO_SENTENCES = re.compile(r"(?<!^)(?<!^ )[a-z0-9)`\"'][.?!] +(?:``|[A-Z])")
 ONE_COLON = re.compile(r"^\s*\.\. [a-z][a-z-]*: ?$|^\s*\.\. (?:note|tip|warning|code-block): ")
 ITEM = re.compile(r"(?:[*-]|\d+\.|#\.) +\S")
 

@@ -199,7 +199,7 @@ def test_a_page_that_is_not_there_leads_on_from_any_depth(
         page.on("response", lambda response: answers.update({response.url: response.status}))
         missing = f"{origin}/a/b/missing.html"
         page.goto(missing, wait_until="networkidle")
-        page.locator(".wy-menu-vertical a", has_text="Telemetry").click()
+        page.get_by_role("link", name="Telemetry", exact=True).click()
         page.wait_for_url("**/telemetry.html")
     assert [url for url, status in answers.items() if status != 200] == [missing]
 
@@ -234,7 +234,7 @@ def test_nothing_is_wider_than_a_phone(
     too_wide = """[...document.querySelectorAll("body, .wy-nav-content-wrap *")]
         .filter(element => element.checkVisibility({checkVisibilityCSS: true, checkOpacity: true}))
         .filter(element => element.getBoundingClientRect().right > innerWidth + 0.5
-            || element.scrollWidth > innerWidth)
+            || (element instanceof HTMLElement && element.scrollWidth > innerWidth))
         .map(element => `${element.tagName} ${element.className}: ${element.textContent}`)
         .map(text => text.trim().slice(0, 80))"""
     findings = []

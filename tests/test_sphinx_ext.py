@@ -175,7 +175,7 @@ def test_a_changed_table_reaches_the_page_in_an_incremental_build(project: Path)
     table = dict(from_tsv((project / "assets/telemetry_table.tsv").read_text()))
     write_table(project, list((table | {"params.max_width": "4711"}).items()))
     assert build(project).returncode == 0
-    assert cells(project / "build/html/telemetry.html")["field-params.max_width"][1] == "4711"
+    assert cells(project / "build/html/telemetry.html")["field-params-max-width"][1] == "4711"
 
 
 def test_a_field_that_the_reference_leaves_out_ends_the_build(project: Path) -> None:

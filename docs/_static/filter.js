@@ -3,7 +3,7 @@
 
 const tables = [...document.querySelectorAll("section > table.telemetry-table")];
 const sections = tables.map((table) => table.parentElement);
-const titleOf = (section) => section.firstElementChild.firstChild.textContent;
+const titleOf = (section) => section.querySelector(":scope > h3").firstChild.textContent;
 
 const filter = document.createElement("form");
 filter.className = "field-filter";

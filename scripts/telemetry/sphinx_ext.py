@@ -15,7 +15,6 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
-from sphinx.util.nodes import make_id
 
 from telemetry import assets, documented, fields, findings, verification
 from telemetry.capture import FIRST_RELEASE_WITH_TELEMETRY
@@ -185,12 +184,17 @@ class _FieldTable(SphinxDirective):
         body = nodes.tbody()
         for name, cells in rows:
             row = table_row([field_link(name, self.env.current_document.docname), *cells])
-            row["ids"].append(make_id(self.env, self.state.document, "field", name))
+            row["ids"].append(anchor_of(name))
             body += row
         group += body
         table = nodes.table("", nodes.title(text=title), group, classes=["telemetry-table"])
         self.set_source_info(table)
         return table
+
+
+def anchor_of(field: str) -> str:
+    """The anchor of a field, on whatever page; Sphinx's search cannot cope with one with dots."""
+    return nodes.make_id(f"field-{field}")
 
 
 def field_link(name: str, page: str) -> addnodes.pending_xref:

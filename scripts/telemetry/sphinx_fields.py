@@ -14,12 +14,13 @@ from sphinx.domains import Domain, ObjType
 from sphinx.environment import BuildEnvironment
 from sphinx.roles import XRefRole
 from sphinx.util.docutils import SphinxDirective
-from sphinx.util.nodes import make_id, make_refnode
+from sphinx.util.nodes import make_refnode
 
 from telemetry import disclosure, fields
 from telemetry.sphinx_ext import (
     REPOSITORY,
     Evidence,
+    anchor_of,
     breakable,
     codes,
     end_build,
@@ -120,7 +121,7 @@ class TelemetryFields(SphinxDirective):
         return [node for name in chosen for node in self._described(name, evidence)]
 
     def _described(self, name: str, evidence: Evidence) -> list[nodes.Node]:
-        anchor = make_id(self.env, self.state.document, "field", name)
+        anchor = anchor_of(name)
         domain = cast("TelemetryDomain", self.env.get_domain("telemetry"))
         domain.note_field(name, anchor)
         index = addnodes.index(entries=[("single", f"{name} (telemetry field)", anchor, "", None)])
