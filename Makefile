@@ -29,8 +29,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
 	--fork-strategy fewest --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help html table verify check test lint linkcheck lock bench serve clean venv venv-dev venv-tools \
-	browser lighthouse screenshots pdf epub FORCE
+.PHONY: help html table verify check test lint linkcheck lock bench serve clean venv venv-dev venv-tools browser lighthouse screenshots pdf epub FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' Makefile
