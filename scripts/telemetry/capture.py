@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +43,13 @@ class Outcome(StrEnum):
     ONE_SPAN = "sent one span"
 
 
+class Seam(StrEnum):
+    """What stands in for the way out, and so how much of the program is the real one."""
+
+    EXPORTER = "exporter"
+    REQUEST = "request"
+
+
 @dataclass(frozen=True)
 class Capture:
     """What one run of stripepy would have sent, and how the run went.
@@ -53,6 +61,7 @@ class Capture:
         bodies: The serialised ExportTraceServiceRequest of each request, in order.
         spans: Number of spans in all bodies together.
         exporters: Settings that each OTLP exporter was constructed with, by parameter name.
+        requests: Each finished HTTP request, but for its body; only from `Seam.REQUEST`.
         attempts: Every attempt to reach something outside, as "what target".
         versions: Of "python", "stripepy-hic" and "opentelemetry-sdk", as far as installed.
         missing: Why stripepy or OpenTelemetry could not be imported; empty if both could.
@@ -68,6 +77,7 @@ class Capture:
     bodies: tuple[bytes, ...]
     spans: int
     exporters: tuple[Mapping[str, Any], ...]
+    requests: tuple[Mapping[str, Any], ...]
     attempts: tuple[str, ...]
     versions: Mapping[str, str]
     missing: str
@@ -154,6 +164,9 @@ def capture(
     inputs: Mapping[str, Path] | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float = 3600.0,
+    interpreter: Path = Path(sys.executable),
+    seam: Seam = Seam.EXPORTER,
+    keep: Path | None = None,
 ) -> Capture:
     """Run `stripepy ARGV...` in a sealed child process.
 
@@ -165,6 +178,9 @@ def capture(
         inputs: Files that the command finds in its working directory, by name.
         environment: Variables to set on top.
         timeout: Seconds after which the run is ended, with every process that it started.
+        interpreter: The Python whose stripepy is run.
+        seam: What stands in for the way out.
+        keep: Folder for the files that the command writes; without one, they are thrown away.
     """
     with tempfile.TemporaryDirectory(
         prefix="tl-", dir=scratch_folder(), ignore_cleanup_errors=True
@@ -175,7 +191,11 @@ def capture(
         for link, target in (inputs or {}).items():
             (folder / "work" / link).symlink_to(target.resolve())
         (folder / "record").touch()
-        exit_status, wall_seconds = _run(argv, folder, environment or {}, timeout)
+        base = base_environment(folder, folder / "home", interpreter)
+        command = [str(interpreter), "-m", "telemetry.child", seam, *argv]
+        exit_status, wall_seconds = _run(command, folder, {**base, **(environment or {})}, timeout)
+        if keep is not None:
+            _keep(folder / "work", keep)
         return _read(folder, tuple(argv), exit_status, wall_seconds)
 
 
@@ -193,13 +213,15 @@ def python_path() -> str:
     return os.pathsep.join([str(SCRIPTS), *(str(Path(path).resolve()) for path in paths if path)])
 
 
-def base_environment(folder: Path, home: Path) -> dict[str, str]:
+def base_environment(
+    folder: Path, home: Path, interpreter: Path = Path(sys.executable)
+) -> dict[str, str]:
     """The environment of a run in a private folder, of which nothing is the caller's own choice."""
     # PYTHONPATH and the loader's path decide which stripepy "the interpreter in use" has.
     inherited = ("LD_LIBRARY_PATH", "SYSTEMROOT")
     return {
         **{name: os.environ[name] for name in inherited if name in os.environ},
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.defpath)),
+        "PATH": os.pathsep.join((str(interpreter.parent), os.defpath)),
         "PYTHONPATH": python_path(),
         "HOME": str(home),
         "TMPDIR": str(folder / "t"),
@@ -211,15 +233,15 @@ def base_environment(folder: Path, home: Path) -> dict[str, str]:
 
 
 def _run(
-    argv: Sequence[str], folder: Path, extra: Mapping[str, str], timeout: float
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float
 ) -> tuple[int | None, float]:
     """Run the child to its end; return its exit status (None after the timeout) and seconds."""
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         start = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "telemetry.child", *argv],
+            command,
             cwd=folder / "work",
-            env={**base_environment(folder, folder / "home"), **extra},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -236,6 +258,12 @@ def _run(
             process.wait()
 
 
+def _keep(work: Path, keep: Path) -> None:
+    for path in work.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            shutil.copy(path, keep)
+
+
 def _entries(folder: Path) -> Iterator[dict[str, Any]]:
     for line in (folder / "record").read_text().splitlines():
         yield json.loads(line)
@@ -245,7 +273,7 @@ def _read(
     folder: Path, argv: tuple[str, ...], exit_status: int | None, wall_seconds: float
 ) -> Capture:
     known: dict[str, Any] = {}
-    bodies, exporters, attempts, spans = [], [], [], 0
+    bodies, exporters, requests, attempts, spans = [], [], [], [], 0
     for entry in _entries(folder):
         match entry:
             case {"body": body, "spans": count}:
@@ -253,6 +281,8 @@ def _read(
                 spans += count
             case {"exporter": settings}:
                 exporters.append(settings)
+            case {"request": request}:
+                requests.append(request)
             case {"attempt": attempt}:
                 attempts.append(attempt)
             case _:
@@ -274,6 +304,7 @@ def _read(
         bodies=tuple(bodies),
         spans=spans,
         exporters=tuple(exporters),
+        requests=tuple(requests),
         attempts=tuple(attempts),
         versions=known.get("versions", {}),
         missing=known.get("no_stripepy", known.get("no_opentelemetry", "")),

@@ -9,14 +9,17 @@ that `RECORD_VARIABLE` names: a process that dies takes nothing back.
 import atexit
 import base64
 import contextlib
+import gzip
 import importlib.metadata
 import inspect
+import io
 import json
 import os
 import platform
 import socket
 import sys
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -191,6 +194,50 @@ def readdress_exporter(address: tuple[str, int]) -> None:
     HTTPAdapter.send = send_here  # type: ignore[method-assign]
 
 
+def keep_requests() -> None:
+    """Keep each request of the real OTLP exporter where the HTTP library is handed it.
+
+    It is answered as a collector would that is content. Any other request goes its way, which the
+    guard bars.
+    """
+    try:
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+            ExportTraceServiceRequest,
+        )
+        from requests import Response
+        from requests.adapters import HTTPAdapter
+    except ImportError as error:
+        record(no_opentelemetry=str(error))
+        return
+    send = HTTPAdapter.send
+
+    def keep(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if request.headers.get("Content-Type") != "application/x-protobuf":
+            return send(self, request, *args, **kwargs)
+        encoding = request.headers.get("Content-Encoding", "")
+        expand: dict[str, Callable[[bytes], bytes]]
+        expand = {"gzip": gzip.decompress, "deflate": zlib.decompress}
+        body = expand.get(encoding, bytes)(request.body)
+        resources = ExportTraceServiceRequest.FromString(body).resource_spans
+        spans = sum(len(scope.spans) for resource in resources for scope in resource.scope_spans)
+        settings = inspect.signature(send).bind(self, request, *args, **kwargs).arguments
+        record(
+            request={
+                "method": request.method,
+                "url": request.url,
+                "headers": dict(request.headers),
+                "timeout": settings.get("timeout"),
+                "verify": settings.get("verify", True),
+            }
+        )
+        record(body=base64.b64encode(body).decode(), spans=spans)
+        answer = Response()
+        answer.status_code, answer.raw, answer.url = 200, io.BytesIO(), request.url
+        return answer
+
+    HTTPAdapter.send = keep  # type: ignore[method-assign]
+
+
 def record_settings(settings: dict[str, Any]) -> None:
     """Record the settings that an OTLP exporter is constructed with."""
     named = {name: _plain(value) for name, value in settings.items() if name != "self"}
@@ -248,14 +295,19 @@ def record_versions() -> None:
     record(versions=versions)
 
 
-def main(argv: list[str]) -> int:
-    """Run `stripepy ARGV...` without any network, and return what it returns."""
+def main(seam: str, argv: list[str]) -> int:
+    """Run `stripepy ARGV...` without any network, and return what it returns.
+
+    Args:
+        seam: What stands in for the way out: "exporter" or "request".
+        argv: Arguments after `stripepy`.
+    """
     sealed = sandbox.enter_empty()
     record(sealed=sealed)
     if sealed:
         # Registered first, hence run last: after the tracer provider's own farewell.
         atexit.register(record_unrouted)
-    replace_exporter()
+    {"exporter": replace_exporter, "request": keep_requests}[seam]()
     return run_stripepy(argv)
 
 
@@ -283,4 +335,4 @@ if __name__ in {"__main__", "__mp_main__"}:
     sys.addaudithook(guard)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
