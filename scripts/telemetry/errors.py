@@ -10,6 +10,7 @@ class Exit(IntEnum):
     FINDINGS = 1
     USAGE = 2
     NOT_CAPTURED = 3
+    NEW_RELEASE = 4
 
 
 class UserError(Exception):

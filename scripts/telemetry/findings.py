@@ -23,6 +23,9 @@ class Kind(StrEnum):
     LIMIT_NO_LONGER_OCCURS = "limit-no-longer-occurs"
     NOTHING_OBSERVED = "nothing-observed"
     OUTDATED_CLAIMS = "outdated-claims"
+    SINCE_DISAGREES = "since-disagrees"
+    OUTDATED_RELEASES = "outdated-releases"
+    CHANGED_WITH_DEPENDENCIES = "changed-with-dependencies"
 
 
 SHOWN_GROUNDS = 3
@@ -189,3 +192,31 @@ def _sentences_with(claim: str) -> list[str]:
 def outdated_claims(mend: str) -> Finding:
     """The finding for a verification that is fine, but not the one that the site shows."""
     return Finding(Kind.OUTDATED_CLAIMS, "assets/telemetry_claims.json", "", mend)
+
+
+def against_history(faults: Mapping[str, str]) -> list[Finding]:
+    """Entries whose `since` is not what the history of releases shows.
+
+    Args:
+        faults: What it shows, by field.
+    """
+    return [
+        Finding(Kind.SINCE_DISAGREES, field, "", f"{shows}; correct `since` of its entry")
+        for field, shows in faults.items()
+    ]
+
+
+def outdated_releases(mend: str) -> Finding:
+    """The finding for a history that is not the one that the site shows."""
+    return Finding(Kind.OUTDATED_RELEASES, "assets/telemetry_releases.json", "", mend)
+
+
+def against_committed(differs: str, what: str) -> Finding:
+    """The finding for something that today's dependencies changed.
+
+    Args:
+        differs: The difference, in words.
+        what: The field, variable or datum.
+    """
+    mend = "describe it in assets/telemetry_fields.toml, then `make releases`"
+    return Finding(Kind.CHANGED_WITH_DEPENDENCIES, what, "", f"{differs}; {mend}")
