@@ -29,7 +29,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
 	--fork-strategy fewest --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help html table verify check test lint linkcheck lock bench serve clean venv venv-dev venv-tools browser lighthouse screenshots pdf epub FORCE
+.PHONY: help html table verify releases watch check test lint linkcheck lock bench serve clean venv venv-dev venv-tools browser lighthouse screenshots pdf epub FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,12 @@ table: $(DOCS) ## capture the table
 
 verify: $(DEV) ## try every statement of the site, by running the program
 	$(BIN)/python scripts/telemetry_claims.py
+
+releases: $(DEV) ## run every release of StripePy, from the package index
+	$(BIN)/python scripts/telemetry_releases.py
+
+watch: $(DEV) ## compare the newest StripePy and dependencies with what the site says
+	$(BIN)/python scripts/watch.py
 
 check: $(DEV) ## compare table and statements with new runs, and write nothing
 	$(BIN)/python scripts/telemetry_table.py --check $(CALL)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Doctor
-from telemetry.capture import Capture, Outcome, capture
+from telemetry import otlp
+from telemetry.capture import Capture, Outcome, Seam, capture
 
 # The quickest command that sets telemetry up and sends a span.
 LIST = ("download", "--list-only")
@@ -33,6 +34,16 @@ def test_a_run_sends_one_span_and_leaves_nothing_behind(
     assert (run.outcome, run.exit_status, run.spans) == (Outcome.ONE_SPAN, 0, 1)
     assert run.stdout.startswith("{")
     assert list(short_folder.iterdir()) == []
+
+
+def test_the_request_of_the_real_exporter_holds_what_is_captured_in_its_place() -> None:
+    in_memory, request = capture(LIST), capture(LIST, seam=Seam.REQUEST)
+    names = [[row.field for row in otlp.rows(run.body)] for run in (in_memory, request)]
+    assert names[0] == names[1]
+    [posted] = request.requests
+    assert posted["url"] == in_memory.exporters[0]["endpoint"]
+    assert posted["headers"]["Content-Encoding"] == in_memory.exporters[0]["compression"]
+    assert request.attempts == ()
 
 
 def test_a_long_temporary_folder_leaves_room_for_the_sockets_of_workers(

@@ -156,8 +156,9 @@ def test_no_workflow_has_a_right_that_its_job_did_not_ask_for() -> None:
     for workflow in map(load_yaml, WORKFLOWS):
         assert workflow["permissions"] == {}
         for job in workflow["jobs"].values():
-            assert job["permissions"] == {"contents": "read"}
             assert job["timeout-minutes"] <= 30
+            if job["permissions"] != {"contents": "read"}:
+                assert not any("run" in step for step in job["steps"]), "who may write runs nothing"
 
 
 def test_make_help_lists_every_target() -> None:
