@@ -32,6 +32,7 @@ extensions = [
     "telemetry.sphinx_handling",
     "telemetry.sphinx_data",
     "telemetry.sphinx_indexes",
+    "telemetry.sphinx_releases",
     "telemetry.sphinx_snippets",
 ]
 nitpicky = True

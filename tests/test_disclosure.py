@@ -8,7 +8,7 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from conftest import ROOT, installed_stripepy
-from telemetry import assets, documented, fields, otlp, verification
+from telemetry import assets, documented, fields, history, otlp, verification
 from telemetry.rows import to_tsv
 
 
@@ -28,6 +28,8 @@ def test_the_disclosure_fits_its_schema_and_says_what_the_assets_say(site: Path)
     off = {entry["variable"] for entry in document["opt_outs"] if entry["switches_off"]}
     assert {"STRIPEPY_NO_TELEMETRY", "NO_TELEMETRY"} <= off
     assert document["data_handling"] == fields.read_toml(assets.DATA_HANDLING)
+    sending = {entry["release"] for entry in document["releases"] if entry["fields"]}
+    assert sending == {s.release for s in history.load().of("contemporary") if s.fields}
     assert document["destination"] == run.provenance.exporters[0]
 
 

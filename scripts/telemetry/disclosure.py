@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from telemetry.documented import Documented
 from telemetry.fields import Category, Dictionary, Part, Since
+from telemetry.history import History
 from telemetry.verification import Example, Verification
 
 
@@ -59,6 +60,17 @@ class OptOut(_Model):
     switches_off: bool = Field(description="Whether every subcommand then sent nothing.")
 
 
+class ReleaseEntry(_Model):
+    """One release of StripePy, run with the dependencies of its day."""
+
+    release: str
+    uploaded: str = Field(description="Day of its upload, ISO 8601.")
+    state: str = Field(description="Whether it sends, sends nothing, or could not be run.")
+    reason: str = Field(description="Why it could not be run; empty if it could.")
+    opentelemetry_sdk: str = Field(description="With which release of opentelemetry-sdk.")
+    fields: list[str] = Field(description="What it sends, over all subcommands.")
+
+
 class Disclosure(_Model):
     """What StripePy's telemetry holds, why, where it goes, and how to switch it off."""
 
@@ -72,6 +84,7 @@ class Disclosure(_Model):
     fields: list[FieldEntry]
     claims: list[ClaimEntry]
     opt_outs: list[OptOut]
+    releases: list[ReleaseEntry] = Field(description="Oldest first.")
     data_handling: dict[str, dict[str, str]] = Field(
         description="What only the maintainers can vouch for, by section; not_stated holds the"
         " questions that are open."
@@ -83,6 +96,7 @@ def build(
     dictionary: Dictionary,
     handling: Mapping[str, str],
     verification: Verification,
+    history: History,
 ) -> Disclosure:
     """Put the document together.
 
@@ -91,6 +105,7 @@ def build(
         dictionary: What each field means.
         handling: What the maintainers state, by "section.key".
         verification: What became of every claim.
+        history: What each release sends.
     """
     exporter = run.provenance.exporters[0]
     sections: dict[str, dict[str, str]] = {}
@@ -113,6 +128,17 @@ def build(
                 variable=s.variable, value=s.value, switches_off=bool(s.silent) and not s.sending
             )
             for s in verification.switches
+        ],
+        releases=[
+            ReleaseEntry(
+                release=setup.release,
+                uploaded=setup.uploaded,
+                state=setup.state,
+                reason=setup.reason,
+                opentelemetry_sdk=setup.sdk,
+                fields=list(setup.fields),
+            )
+            for setup in history.of("contemporary")
         ],
         data_handling=sections,
     )

@@ -6,9 +6,17 @@ from sphinx.application import Sphinx
 
 from telemetry import assets, disclosure
 from telemetry.sphinx_ext import read_evidence_of
+from telemetry.sphinx_releases import read_history_of
 
 # Served as they are; html_extra_path would complain of one that is missing before it is read.
-ASSETS = (assets.TABLE, assets.MESSAGE, assets.CLAIMS, assets.CLAIMS_SCHEMA)
+ASSETS = (
+    assets.TABLE,
+    assets.MESSAGE,
+    assets.CLAIMS,
+    assets.CLAIMS_SCHEMA,
+    assets.RELEASES,
+    assets.RELEASES_SCHEMA,
+)
 
 
 def _write(app: Sphinx, exception: Exception | None) -> None:
@@ -16,7 +24,11 @@ def _write(app: Sphinx, exception: Exception | None) -> None:
         return
     evidence = read_evidence_of(app)
     document = disclosure.build(
-        evidence.run, evidence.dictionary, evidence.handling, evidence.verification
+        evidence.run,
+        evidence.dictionary,
+        evidence.handling,
+        evidence.verification,
+        read_history_of(app),
     )
     assets.replace(app.outdir / "telemetry.json", disclosure.render(document))
     assets.replace(app.outdir / "telemetry.schema.json", disclosure.render_schema())
@@ -27,5 +39,6 @@ def _write(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.setup_extension("telemetry.sphinx_ext")
+    app.setup_extension("telemetry.sphinx_releases")
     app.connect("build-finished", _write)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

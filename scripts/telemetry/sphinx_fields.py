@@ -5,7 +5,6 @@ from typing import Any, ClassVar, cast
 
 from docutils import nodes
 from docutils.nodes import Element
-from packaging.version import Version
 from sphinx import addnodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -127,7 +126,7 @@ class TelemetryFields(SphinxDirective):
         index = addnodes.index(entries=[("single", f"{name} (telemetry field)", anchor, "", None)])
         signature = addnodes.desc_signature("", "", ids=[anchor], _toc_name="", _toc_parts=())
         signature += addnodes.desc_name("", "", *breakable(name).children)
-        facts = facts_list(_facts(name, evidence))
+        facts = facts_list(_facts(name, evidence, self.env.current_document.docname))
         what = nodes.paragraph("", "", text_with_code(evidence.dictionary.meaning(name)))
         why = nodes.paragraph("", "", text_with_code(evidence.dictionary[name].why))
         content = addnodes.desc_content("", what, why, facts)
@@ -139,7 +138,7 @@ class TelemetryFields(SphinxDirective):
         return [index, described]
 
 
-def _facts(name: str, evidence: Evidence) -> Iterator[tuple[str, nodes.Node]]:
+def _facts(name: str, evidence: Evidence, page: str) -> Iterator[tuple[str, nodes.Node]]:
     field = evidence.dictionary[name]
     yield "Example", _example(name, evidence)
     yield "Type", nodes.Text(" or ".join(TYPES.get(type_, type_) for type_ in field.type))
@@ -151,7 +150,7 @@ def _facts(name: str, evidence: Evidence) -> Iterator[tuple[str, nodes.Node]]:
     yield "Seen in runs of", _seen(name, evidence)
     yield "Varies", nodes.Text(f"{field.varies}: {field.because}" if field.because else "no")
     yield "Added by", nodes.Text("this site" if field.origin == "derived" else field.origin)
-    yield "Since", _since(field.since)
+    yield "Since", _since(field.since, page)
     yield "Set in", _lines(name, evidence)
 
 
@@ -181,12 +180,21 @@ def _seen(name: str, evidence: Evidence) -> nodes.Node:
     return text
 
 
-def _since(since: fields.Since) -> nodes.Node:
-    return nodes.Text(f"{_shown(since.package)} {Version(since.version)}")
-
-
-def _shown(package: str) -> str:
-    return "StripePy" if package == "stripepy-hic" else package
+def _since(since: fields.Since, page: str) -> nodes.Node:
+    if since.package == "stripepy-hic":
+        text, label = f"StripePy {since.version}", f"release-{since.version}"
+    else:
+        text, label = f"{since.package} {since.version}", "dependency-range"
+    return addnodes.pending_xref(
+        "",
+        nodes.inline("", text),
+        refdomain="std",
+        reftype="ref",
+        reftarget=nodes.make_id(label),
+        refdoc=page,
+        refexplicit=True,
+        refwarn=True,
+    )
 
 
 def _lines(name: str, evidence: Evidence) -> nodes.Node:
