@@ -14,8 +14,11 @@ OWN_VERSION = "its own version"
 
 
 def state(seen: Sequence[Seen]) -> tuple[State, str]:
-    """Whether a release sends, and if it cannot run, why."""
+    """Whether a release sends, and if that cannot be told, why."""
     commands = [s for s in seen if s.run.topic == "command"]
+    # Whoever reaches out where there is nothing to fetch wants to send, and is not silent.
+    if any(s.attempts for s in commands if s.run.argv == CONTROL):
+        return "not tried", "it tries to send by another way than the one that is watched"
     if any(s.spans for s in commands):
         return "sends", ""
     if any(s.exit_status == 0 for s in commands):
