@@ -8,7 +8,6 @@ Without an option, the outcome is written to assets/telemetry_claims.json. Exit 
 import argparse
 import difflib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -57,10 +56,8 @@ def main() -> int:
     whole = not options.only and not options.subcommand
     if whole and not found:
         found = _compare(verification.build(evidence, judgements), write=not options.check)
-    for finding in found:
-        print(finding)
-        if os.environ.get("GITHUB_ACTIONS"):
-            print(findings.annotation(finding, assets.shown(assets.CLAIMS)))
+    for line in findings.lines(found, assets.CLAIMS):
+        print(line)
     _summarise(judgements, evidence)
     return Exit.FINDINGS if found else Exit.OK
 

@@ -139,10 +139,8 @@ def _lines(document: history.History) -> list[str]:
 
 
 def _show(found: list[findings.Finding]) -> None:
-    for finding in found:
-        print(finding)
-        if os.environ.get("GITHUB_ACTIONS"):
-            print(findings.annotation(finding, assets.shown(assets.RELEASES)))
+    for line in findings.lines(found, assets.RELEASES):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -194,10 +194,8 @@ def _compare_or_write(run: Capture, inputs: dict[str, Path], options: argparse.N
     if options.check and not same and not found:
         found.append(findings.outdated(new.provenance.command, mend.replace(" --accept", "")))
 
-    for finding in found:
-        print(finding)
-        if os.environ.get("GITHUB_ACTIONS"):
-            print(findings.annotation(finding, assets.shown(assets.FIELDS)))
+    for line in findings.lines(found, assets.FIELDS):
+        print(line)
     if found and old:
         sys.stdout.write(old.diff(new, dictionary))
     if found and not options.accept:

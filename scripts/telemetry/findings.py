@@ -1,9 +1,11 @@
 """What a check found: one line each, named so that nobody can misread them."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from telemetry import assets
 from telemetry.fields import MOMENTS, PERHAPS, Dictionary, Outcome
@@ -52,7 +54,22 @@ class Finding:
         return f"{self.kind}: {self.field}{value}: {self.mend}"
 
 
-def annotation(finding: Finding, path: str) -> str:
+def lines(found: Sequence[Finding], path: Path) -> list[str]:
+    """Findings as they are printed: on GitHub, each with an annotation on a file.
+
+    Args:
+        found: The findings.
+        path: The file that they are about.
+    """
+    told = []
+    for finding in found:
+        told.append(str(finding))
+        if os.environ.get("GITHUB_ACTIONS"):
+            told.append(_annotation(finding, assets.shown(path)))
+    return told
+
+
+def _annotation(finding: Finding, path: str) -> str:
     """A finding as a GitHub Actions annotation on a file."""
     text = str(finding).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return f"::error file={path},title={finding.kind}::{text}"

@@ -13,6 +13,7 @@ from sphinx.util.nodes import make_id
 from telemetry.sphinx_ext import (
     REPOSITORY,
     breakable,
+    captioned_table,
     codes,
     evidence_of,
     facts_list,
@@ -108,15 +109,8 @@ class _Evidence(SphinxDirective):
         widths: Sequence[int],
         rows: Iterable[Sequence[nodes.Node]],
     ) -> list[nodes.Node]:
-        group = nodes.tgroup(cols=len(headings))
-        for number, width in enumerate(widths):
-            group += nodes.colspec(colwidth=width, stub=1 if number == 0 else None)
-        group += nodes.thead("", table_row([nodes.Text(heading) for heading in headings]))
-        body = nodes.tbody("", *(table_row(row) for row in rows))
-        if not body.children:
-            raise self.error("the table would have no rows")
-        group += body
-        table = nodes.table("", nodes.title(text=title), group, classes=["evidence-table"])
+        body = (table_row(row) for row in rows)
+        table = captioned_table(title, headings, widths, body, "evidence-table")
         self.set_source_info(table)
         return [table]
 

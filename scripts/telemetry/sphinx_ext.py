@@ -14,6 +14,7 @@ from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.errors import SphinxError
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from telemetry import assets, documented, fields, findings, verification
@@ -174,20 +175,12 @@ class _FieldTable(SphinxDirective):
             title: Caption.
             rows: For each field its name, and the content of every further cell.
         """
-        if not rows:
-            raise self.error("the table would have no rows")
-        group = nodes.tgroup(cols=len(self.headings))
-        for number, width in enumerate(self.widths):
-            group += nodes.colspec(colwidth=width, stub=1 if number == 0 else None)
-        headings = [nodes.Text(heading) for heading in self.headings]
-        group += nodes.thead("", table_row(headings))
-        body = nodes.tbody()
+        body = []
         for name, cells in rows:
             row = table_row([field_link(name, self.env.current_document.docname), *cells])
             row["ids"].append(anchor_of(name))
-            body += row
-        group += body
-        table = nodes.table("", nodes.title(text=title), group, classes=["telemetry-table"])
+            body.append(row)
+        table = captioned_table(title, self.headings, self.widths, body, "telemetry-table")
         self.set_source_info(table)
         return table
 
@@ -219,6 +212,36 @@ def breakable(name: str) -> nodes.literal:
         literal += nodes.raw("", "<wbr/>", format="html")
         literal += piece
     return literal
+
+
+def captioned_table(
+    title: str,
+    headings: Sequence[str],
+    widths: Sequence[int],
+    rows: Iterable[nodes.row],
+    class_: str,
+) -> nodes.table:
+    """A table with a caption, whose first cells are headings of their rows.
+
+    Args:
+        title: Caption.
+        headings: One for each column.
+        widths: Of the columns, in per cent or in parts of the whole.
+        rows: At least one.
+        class_: For the style sheet.
+
+    Raises:
+        SphinxError: If there are no rows: a table that shows nothing would look like a finding.
+    """
+    group = nodes.tgroup(cols=len(headings))
+    for number, width in enumerate(widths):
+        group += nodes.colspec(colwidth=width, stub=1 if number == 0 else None)
+    group += nodes.thead("", table_row([nodes.Text(heading) for heading in headings]))
+    body = nodes.tbody("", *rows)
+    if not body.children:
+        raise SphinxError(f"the table {title!r} would have no rows")
+    group += body
+    return nodes.table("", nodes.title(text=title), group, classes=[class_])
 
 
 def table_row(cells: Sequence[nodes.Node]) -> nodes.row:

@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from telemetry import assets
-from telemetry.sphinx_ext import evidence_of, table_row
+from telemetry.sphinx_ext import captioned_table, evidence_of, table_row
 
 TEMPLATE = "data_flow.svg"
 
@@ -151,16 +151,14 @@ class DataFlow(SphinxDirective):
             (f"Dashboard, for {handling['dashboard.purpose']}", *_kept("dashboard", handling)),
             ("Backup", *_kept("backup", handling)),
         ]
-        group = nodes.tgroup(cols=3)
-        for number, width in enumerate((22, 46, 32)):
-            group += nodes.colspec(colwidth=width, stub=1 if number == 0 else None)
-        headings = ("Station", "Where", "How long data are kept")
-        group += nodes.thead("", table_row([nodes.Text(text) for text in headings]))
-        group += nodes.tbody(
-            "", *(table_row([nodes.Text(_sentence(text)) for text in row]) for row in rows)
+        body = (table_row([nodes.Text(_sentence(text)) for text in row]) for row in rows)
+        table = captioned_table(
+            "Who keeps what, where, and for how long",
+            ("Station", "Where", "How long data are kept"),
+            (22, 46, 32),
+            body,
+            "evidence-table",
         )
-        caption = "Who keeps what, where, and for how long"
-        table = nodes.table("", nodes.title(text=caption), group, classes=["evidence-table"])
         self.set_source_info(table)
         return table
 

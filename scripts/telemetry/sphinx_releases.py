@@ -12,7 +12,15 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from telemetry import assets, history
 from telemetry.errors import UserError
 from telemetry.history import Change, FieldSeen, History, Setup, Step
-from telemetry.sphinx_ext import breakable, evidence_of, field_link, table_row, text_with_code
+from telemetry.sphinx_ext import (
+    breakable,
+    captioned_table,
+    end_build,
+    evidence_of,
+    field_link,
+    table_row,
+    text_with_code,
+)
 
 CHOICES = {
     "contemporary": "Those of its day",
@@ -90,15 +98,8 @@ class _Shown(SphinxDirective):
     def table(
         self, title: str, headings: Sequence[str], rows: Iterable[Sequence[nodes.Node]]
     ) -> list[nodes.Node]:
-        group = nodes.tgroup(cols=len(headings))
-        for number in range(len(headings)):
-            group += nodes.colspec(colwidth=1, stub=1 if number == 0 else None)
-        group += nodes.thead("", table_row([nodes.Text(heading) for heading in headings]))
-        body = nodes.tbody("", *(table_row(row) for row in rows))
-        if not body.children:
-            raise self.error("the table would have no rows")
-        group += body
-        table = nodes.table("", nodes.title(text=title), group, classes=["release-table"])
+        body = (table_row(row) for row in rows)
+        table = captioned_table(title, headings, [1] * len(headings), body, "release-table")
         self.set_source_info(table)
         return [table]
 
@@ -349,8 +350,7 @@ def _read(app: Sphinx) -> None:
     try:
         app.telemetry_history = history.load()  # type: ignore[attr-defined]
     except UserError as error:
-        # Sphinx shows an exception, whatever its class, with a traceback; this is no fault of its.
-        raise SystemExit(f"error: {error}") from None
+        end_build(error)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
