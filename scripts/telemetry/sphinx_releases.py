@@ -98,8 +98,10 @@ class _Shown(SphinxDirective):
     def table(
         self, title: str, headings: Sequence[str], rows: Iterable[Sequence[nodes.Node]]
     ) -> list[nodes.Node]:
+        # Names of fields are long; the other columns hold a word or a mark.
+        widths = [2 + len(headings) // 3, *[1] * (len(headings) - 1)]
         body = (table_row(row) for row in rows)
-        table = captioned_table(title, headings, [1] * len(headings), body, "release-table")
+        table = captioned_table(title, headings, widths, body, "release-table")
         self.set_source_info(table)
         return [table]
 
