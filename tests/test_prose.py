@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from telemetry.findings import Kind
 
 # A lower-case letter, digit or closing mark ends a sentence; so `e.g. A` would not pass either. The
 # number of an item does not.
@@ -58,3 +59,9 @@ def prose(page: Path) -> list[str]:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_such_a_slip_is_found(rule: Rule) -> None:
     assert rule(RULES[rule].splitlines())
+
+
+def test_the_page_for_maintainers_explains_every_finding() -> None:
+    page = (ROOT / "docs/maintaining.rst").read_text()
+    explained = re.findall(r"^``([a-z-]+)``\n   \S", page, re.MULTILINE)
+    assert sorted(explained) == sorted(kind.value for kind in Kind)
