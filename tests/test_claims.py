@@ -154,7 +154,7 @@ MUTANTS: dict[str, tuple[Edits, str, str, str, str]] = {
     ),
     "a common switch is heeded": (
         {TELEMETRY: ('if "STRIPEPY_NO_TELEMETRY" in os.environ:', 'if {"STRIPEPY_NO_TELEMETRY", "DO_NOT_TRACK"} & {*os.environ}:')},
-        "do-not-track", STALE, "rewrite the sentence in docs/telemetry.rst:", "download",
+        "do-not-track", STALE, "rewrite the sentence in docs/", "download",
     ),
     "another variable is asked for": (
         {DOWNLOAD: before(LIST, "__import__('os').environ.get('STRIPEPY_EXTRA')")},
@@ -210,11 +210,11 @@ MUTANTS: dict[str, tuple[Edits, str, str, str, str]] = {
     ),
     "a known limit is mended": (
         {CALL: ('"params.contact_map_raw_interactions": normalization is None', '"params.contact_map_raw_interactions": normalization == "NONE"')},
-        "raw-interactions", STALE, "rewrite the sentence in docs/telemetry.rst:", "call",
+        "raw-interactions", STALE, "rewrite the sentence in docs/", "call",
     ),
     "a typed name is no longer sent": (
         {DOWNLOAD: ('"unknown" if name is None else name', '"unknown"')},
-        "typed-name", STALE, "rewrite the sentence in docs/telemetry.rst:", "download",
+        "typed-name", STALE, "rewrite the sentence in docs/", "download",
     ),
     "nothing is sent any more": (
         {TELEMETRY: ("    if no_telemetry:", "    if True:")},

@@ -295,7 +295,7 @@ class ClaimVariables(_Variables):
         for variable in without:
             item = nodes.paragraph("", "", self.target(variable, variable))
             rest += nodes.list_item("", item)
-        intro = nodes.paragraph("", "Without any effect:")
+        intro = nodes.paragraph("", "Without an effect of their own:")
         return [*self.table("Variables with an effect", headings, (45, 55), rows), intro, rest]
 
 

@@ -189,7 +189,8 @@ CLAIMS = (
     Claim(
         "ambient-no-others",
         "Of the {variables} variables that OpenTelemetry and its HTTP library could read,"
-        " {effective} have an effect on the message; none of them leads it elsewhere.",
+        " {effective} besides the switches have an effect on the message; none of them leads it"
+        " elsewhere.",
         ("commands", "ambient"),
         no_others,
     ),

@@ -60,9 +60,13 @@ def _sent(evidence: Evidence, command: Command, option: Option) -> Sent:
 
 
 def _plain(evidence: Evidence, command: Command, seen: Observation) -> Observation:
-    """The run to compare with: a download by name or assembly lists nothing."""
+    """The run to compare with: a download by name or assembly lists nothing.
+
+    Nor may an option without which nothing runs offline be compared with a run that has it.
+    """
     listing = "--list-only" in seen.run.argv
-    if command.name == "download" and not listing:
+    tries_listing = seen.run.name == "option: download --list-only"
+    if command.name == "download" and (tries_listing or not listing):
         return evidence.by_name["download: none so small"]
     companion = f"option: {command.name} --stripepy-hdf5 {RESULT}"
     if "--stripepy-hdf5" in seen.run.argv and seen.run.name != companion:
