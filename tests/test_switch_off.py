@@ -20,7 +20,7 @@ import pytest
 from conftest import ROOT
 from snippets import Snippet, snippets
 from telemetry import RECORD_VARIABLE, coolers
-from telemetry.capture import SCRIPTS, scratch_folder
+from telemetry.capture import SCRIPTS, Seam, scratch_folder
 
 SNIPPETS = snippets("switch-off")
 SWITCH, NO_SWITCH = "STRIPEPY_NO_TELEMETRY", "STRIPEPY_NO_SUCH_SWITCH"
@@ -47,7 +47,9 @@ class Place:
         # Set here, and not by the tool: only the switch depends on what the tool hands over.
         sealed = {"TMPDIR": folder / "t", "PYTHONPATH": SCRIPTS, RECORD_VARIABLE: self.record}
         settings = shlex.join(f"{name}={value}" for name, value in sealed.items())
-        self._launch("stripepy", f"env {settings} {sys.executable} -m telemetry.child")
+        self._launch(
+            "stripepy", f"env {settings} {sys.executable} -m telemetry.child {Seam.EXPORTER}"
+        )
         self._launch("python3", sys.executable)
 
     def _launch(self, name: str, command: str) -> None:
