@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
+from pip._internal.models.index import PyPI
 
 from telemetry.errors import Exit, UserError
-
-DEFAULT = "https://pypi.org/simple"
 
 FORMAT = "application/vnd.pypi.simple.v1+json"
 
@@ -30,8 +29,8 @@ class Release:
 
 
 def address() -> str:
-    """The index that uv installs from."""
-    return os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL") or DEFAULT
+    """The index that uv installs from; where none is set, the one that pip knows of as well."""
+    return os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL") or PyPI.simple_url
 
 
 def releases(package: str) -> list[Release]:
