@@ -1,11 +1,11 @@
 """The disclosure: what the site says, as one document for programs. Made of the assets alone."""
 
-import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from telemetry import documents
 from telemetry.documented import Documented
 from telemetry.fields import Category, Dictionary, Part, Since
 from telemetry.history import History
@@ -168,11 +168,9 @@ def example(name: str, run: Documented, verification: Verification) -> Example |
 
 def render(disclosure: Disclosure) -> bytes:
     """The content of the file."""
-    return (disclosure.model_dump_json(indent=1) + "\n").encode()
+    return documents.render(disclosure)
 
 
 def render_schema() -> bytes:
     """The content of the file that holds the JSON Schema of the document."""
-    schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    schema |= Disclosure.model_json_schema()
-    return (json.dumps(schema, indent=1) + "\n").encode()
+    return documents.render_schema(Disclosure)

@@ -1,6 +1,5 @@
 """The history: what each release sent with which dependencies, and what changed between them."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
@@ -8,9 +7,8 @@ from typing import Any, Literal
 from packaging.version import Version
 from pydantic import BaseModel, ConfigDict, Field
 
-from telemetry import assets
-from telemetry.errors import UserError
-from telemetry.fields import Dictionary, validated
+from telemetry import assets, documents
+from telemetry.fields import Dictionary
 
 MEND = "make releases"
 
@@ -308,21 +306,14 @@ def load() -> History:
     Raises:
         UserError: If it is missing or malformed.
     """
-    try:
-        data = json.loads(assets.RELEASES.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{assets.shown(assets.RELEASES)}: {reason}", MEND) from None
-    return validated(History, data, assets.RELEASES, "history")
+    return documents.load(History, assets.RELEASES, "history", MEND)
 
 
 def render(history: History) -> bytes:
     """The content of the file that holds a history."""
-    return (history.model_dump_json(indent=1) + "\n").encode()
+    return documents.render(history)
 
 
 def render_schema() -> bytes:
     """The content of the file that holds the JSON Schema of a history."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    schema |= History.model_json_schema()
-    return (json.dumps(schema, indent=1) + "\n").encode()
+    return documents.render_schema(History)

@@ -1,6 +1,5 @@
 """The verification: every claim with its verdict and evidence, as it is kept and published."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -8,11 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from telemetry import assets
+from telemetry import assets, documents
 from telemetry.claims import ambient, options, unreachable
-from telemetry.errors import UserError
 from telemetry.experiments import OTHER_SWITCHES, SWITCH_VALUES, SWITCHES, switch_name
-from telemetry.fields import validated
 from telemetry.places import Place
 from telemetry.runs import Observation
 from telemetry.trial import Evidence, Judgement, Verdict, outcome
@@ -273,21 +270,14 @@ def load() -> Verification:
     Raises:
         UserError: If it is missing or malformed.
     """
-    try:
-        data = json.loads(assets.CLAIMS.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{assets.shown(assets.CLAIMS)}: {reason}", MEND) from None
-    return validated(Verification, data, assets.CLAIMS, "verification")
+    return documents.load(Verification, assets.CLAIMS, "verification", MEND)
 
 
 def render(verification: Verification) -> bytes:
     """The content of the file that holds a verification."""
-    return (verification.model_dump_json(indent=1) + "\n").encode()
+    return documents.render(verification)
 
 
 def render_schema() -> bytes:
     """The content of the file that holds the JSON Schema of a verification."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    schema |= Verification.model_json_schema()
-    return (json.dumps(schema, indent=1) + "\n").encode()
+    return documents.render_schema(Verification)
