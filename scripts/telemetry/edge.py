@@ -1,5 +1,6 @@
 """Where a command meets its caller: signals, exit statuses, and how errors are shown."""
 
+import argparse
 import os
 import signal
 import sys
@@ -15,6 +16,15 @@ class _Ended(BaseException):
 
 def _on_sigterm(number: int, frame: object) -> NoReturn:
     raise _Ended
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser of a command's arguments, whose help keeps the lines of its description."""
+    return argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
 
 
 def run(main: Callable[[], int]) -> NoReturn:
