@@ -9,6 +9,7 @@ that `RECORD_VARIABLE` names: a process that dies takes nothing back.
 import atexit
 import base64
 import contextlib
+import email
 import gzip
 import importlib.metadata
 import inspect
@@ -195,47 +196,83 @@ def readdress_exporter(address: tuple[str, int]) -> None:
 
 
 def keep_requests() -> None:
-    """Keep each request of the real OTLP exporter where the HTTP library is handed it.
+    """Keep each request of the real OTLP exporter, in the very bytes that would have gone out.
 
-    It is answered as a collector would that is content. Any other request goes its way, which the
-    guard bars.
+    urllib3 makes the connection for every exporter that there was, for most of them on behalf of
+    requests. One that is to carry telemetry has no socket and takes what it is given; the answer
+    is that of a collector that is content. Any other goes its way, which the guard bars.
     """
     try:
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
             ExportTraceServiceRequest,
         )
-        from requests import Response
-        from requests.adapters import HTTPAdapter
+        from urllib3 import HTTPConnectionPool
     except ImportError as error:
         record(no_opentelemetry=str(error))
         return
-    send = HTTPAdapter.send
+    urlopen = HTTPConnectionPool.urlopen
 
-    def keep(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        if request.headers.get("Content-Type") != "application/x-protobuf":
-            return send(self, request, *args, **kwargs)
-        encoding = request.headers.get("Content-Encoding", "")
-        expand: dict[str, Callable[[bytes], bytes]]
-        expand = {"gzip": gzip.decompress, "deflate": zlib.decompress}
-        body = expand.get(encoding, bytes)(request.body)
-        resources = ExportTraceServiceRequest.FromString(body).resource_spans
-        spans = sum(len(scope.spans) for resource in resources for scope in resource.scope_spans)
-        settings = inspect.signature(send).bind(self, request, *args, **kwargs).arguments
-        record(
-            request={
-                "method": request.method,
-                "url": request.url,
-                "headers": dict(request.headers),
-                "timeout": settings.get("timeout"),
-                "verify": settings.get("verify", True),
-            }
-        )
-        record(body=base64.b64encode(body).decode(), spans=spans)
-        answer = Response()
-        answer.status_code, answer.raw, answer.url = 200, io.BytesIO(), request.url
-        return answer
+    class Wire:
+        """What stands in for the socket of a connection."""
 
-    HTTPAdapter.send = keep  # type: ignore[method-assign]
+        def __init__(self, pool: Any, connection: Any) -> None:
+            self.pool = pool
+            self.connection = connection
+            self.written = b""
+
+        def sendall(self, data: bytes) -> None:
+            self.written += data
+
+        def makefile(self, *modes: object) -> io.BytesIO:
+            """The answer; who wants to read it has written the request."""
+            head, _, body = self.written.partition(b"\r\n\r\n")
+            line, fields = f"{head.decode('latin-1')}\r\n".split("\r\n", 1)
+            method, path, _ = line.split()
+            headers = dict(email.message_from_string(fields))
+            encoding = headers.get("Content-Encoding", "")
+            expand: dict[str, Callable[[bytes], bytes]]
+            expand = {"gzip": gzip.decompress, "deflate": zlib.decompress}
+            body = expand.get(encoding, bytes)(body)
+            resources = ExportTraceServiceRequest.FromString(body).resource_spans
+            spans = sum(
+                len(scope.spans) for resource in resources for scope in resource.scope_spans
+            )
+            record(
+                request={
+                    "method": method,
+                    "url": f"{self.pool.scheme}://{headers['Host']}{path}",
+                    "headers": headers,
+                    "timeout": self.connection.timeout,
+                }
+            )
+            record(body=base64.b64encode(body).decode(), spans=spans)
+            return io.BytesIO(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        def settimeout(self, seconds: float) -> None:
+            """There is nothing to wait for."""
+
+        def shutdown(self, how: int) -> None:
+            """There is nothing to shut."""
+
+        def close(self) -> None:
+            """There is nothing to close."""
+
+    def unconnected(pool: Any) -> Any:
+        class Unconnected(type(pool).ConnectionCls):  # type: ignore[misc]
+            def connect(self) -> None:
+                self.sock = Wire(pool, self)
+                self.is_verified = True
+
+        return Unconnected
+
+    def keep(
+        self: Any, method: str, url: str, body: Any = None, headers: Any = None, **rest: Any
+    ) -> Any:
+        if (headers or {}).get("Content-Type") == "application/x-protobuf":
+            self.ConnectionCls = unconnected(self)
+        return urlopen(self, method, url, body, headers, **rest)
+
+    HTTPConnectionPool.urlopen = keep  # type: ignore[method-assign, assignment]
 
 
 def record_settings(settings: dict[str, Any]) -> None:
