@@ -28,7 +28,7 @@ def load(model: type[Model], path: Path, entry: str, mend: str) -> Model:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{assets.shown(path)}: {reason}", mend) from None
-    return validated(model, data, path, entry)
+    return validated(model, data, path, entry, mend)
 
 
 def render(document: BaseModel) -> bytes:

@@ -23,7 +23,10 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, mend: str, status: Exit = Exit.USAGE) -> None:
-        super().__init__(f"{message} -- mend: {mend}")
+        super().__init__(message, mend, status)
         self.message = message
         self.mend = mend
         self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.message} -- mend: {self.mend}"

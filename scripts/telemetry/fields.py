@@ -215,7 +215,9 @@ def read_toml(path: Path) -> dict[str, object]:
         ) from None
 
 
-def validated(model: type[Model], data: object, path: Path, entry: str) -> Model:
+def validated(
+    model: type[Model], data: object, path: Path, entry: str, mend: str = "correct the entry"
+) -> Model:
     """Build a model from data read from a file.
 
     Raises:
@@ -227,6 +229,4 @@ def validated(model: type[Model], data: object, path: Path, entry: str) -> Model
         fault = error.errors()[0]
         key = ".".join(str(part) for part in fault["loc"])
         message = fault["msg"].removeprefix("Value error, ")
-        raise UserError(
-            f"{assets.shown(path)}: [{entry}] {key}: {message}", "correct the entry"
-        ) from None
+        raise UserError(f"{assets.shown(path)}: [{entry}] {key}: {message}", mend) from None
