@@ -61,13 +61,14 @@ def _options() -> argparse.Namespace:
 
 def _bisect(package: str, dictionary: fields.Dictionary) -> int:
     newest = package_index.releases(chronicle.STRIPEPY)[-1]
-    steps = chronicle.bisect(package, newest, dictionary)
-    for step in steps:
-        print(f"{package} {step.after} (after {step.before}):")
+    stretches = chronicle.bisect(package, newest, dictionary, _progress())
+    for step in chronicle.steps(stretches):
+        print(f"{step.package} {step.after} (after {step.before}):")
         for change in step.changes:
             print(f"  {change}")
-    if not steps:
-        print(f"No release of {package} changes what StripePy {newest.version} sends.")
+    if len(stretches) == 1:
+        span = f"{stretches[0].package} {stretches[0].first} to {stretches[0].last}"
+        print(f"{span}: no release changes what StripePy {newest.version} sends.")
     return Exit.OK
 
 
@@ -97,6 +98,8 @@ def _progress() -> chronicle.Tell:
 
     def tell(setup: history.Setup) -> None:
         what = f"stripepy-hic {setup.release}, {setup.dependencies} dependencies"
+        if setup.sdk:
+            what += f", opentelemetry-sdk {setup.sdk}"
         print(
             f"{time.monotonic() - started:4.0f} s: {what}: {setup.told_state}",
             file=sys.stderr,

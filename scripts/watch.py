@@ -78,14 +78,15 @@ def _cause(committed: Setup, now: Setup, dictionary: fields.Dictionary) -> str:
     ]
     # The likeliest first.
     for package in sorted(moved, key=lambda name: not name.startswith("opentelemetry")):
-        steps = chronicle.bisect(
+        stretches = chronicle.bisect(
             package,
             release,
             dictionary,
+            lambda _: None,
             low=committed.packages[package],
             high=now.packages[package],
         )
-        if steps:
+        if steps := chronicle.steps(stretches):
             turns = ", ".join(f"{step.after} (after {step.before})" for step in steps)
             return f"it came with {package} {turns}"
     return f"no single package brought it; these moved: {', '.join(moved) or 'none'}"

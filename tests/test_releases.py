@@ -2,18 +2,34 @@
 
 import json
 import math
+import os
+import pickle
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import html5lib
 import jsonschema
 import pytest
+from packaging.version import Version
 
 from conftest import ROOT, Doctor, python
-from telemetry import assets, bisection, fields, history, repertoire
-from telemetry.environments import UnresolvableError
+from telemetry import (
+    RECORD_VARIABLE,
+    assets,
+    bisection,
+    chronicle,
+    documents,
+    fields,
+    history,
+    repertoire,
+    verification,
+)
+from telemetry.claims.ambient import EFFECTIVE
+from telemetry.errors import Exit, UserError
 from telemetry.history import Condition, FieldSeen, Setup
 
 # A port of this machine on which nobody listens.
@@ -36,6 +52,7 @@ def setup(release: str, fields_: dict[str, FieldSeen], **rest: object) -> Setup:
         "reason": "",
         "packages": {},
         "fields": fields_,
+        "switched_off": {"call": "sends nothing"},
         "switches": {"DO_NOT_TRACK=1": "no effect"},
         "settings": {"OTEL_TRACES_EXPORTER=none": []},
         "destinations": [],
@@ -49,6 +66,15 @@ def test_the_committed_history_fits_its_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads((ROOT / "assets/telemetry_releases.json").read_text()), schema)
     assert history.render_schema().decode() == json.dumps(schema, indent=1) + "\n"
+
+
+def test_a_history_of_another_format_is_told_with_the_command_that_makes_it_anew(
+    tmp_path: Path,
+) -> None:
+    old = tmp_path / "telemetry_releases.json"
+    old.write_text((ROOT / "assets/telemetry_releases.json").read_text().replace("2", "1", 1))
+    with pytest.raises(UserError, match=r"\[history\] version: .* -- mend: make releases$"):
+        documents.load(history.History, old, "history", history.MEND)
 
 
 def test_each_release_before_the_first_with_telemetry_sent_nothing_and_did_not_try() -> None:
@@ -106,6 +132,7 @@ def test_every_kind_of_difference_has_its_own_name() -> None:
             "conditional": sent("1", when="on failure"),
             "same": sent("1"),
         },
+        switched_off={"call": "sends"},
         switches={"DO_NOT_TRACK=1": "sends nothing"},
         settings={"OTEL_TRACES_EXPORTER=none": ["sends nothing"]},
     )
@@ -116,6 +143,7 @@ def test_every_kind_of_difference_has_its_own_name() -> None:
         ("type", "typed"),
         ("values", "valued"),
         ("condition", "conditional"),
+        ("off", "call"),
         ("switch", "DO_NOT_TRACK=1"),
         ("setting", "OTEL_TRACES_EXPORTER=none"),
     }
@@ -126,17 +154,16 @@ def test_every_kind_of_difference_has_its_own_name() -> None:
 
 @pytest.mark.parametrize("turns", [(700,), (1, 1023), (300, 301, 900)])
 def test_a_bisection_finds_each_release_that_changes_something(turns: tuple[int, ...]) -> None:
-    probed = []
+    probed: list[int] = []
 
-    def probe(release: int) -> int:
-        if release % 7 == 3:
-            raise UnresolvableError("nothing fits", "another")
-        probed.append(release)
-        return sum(release >= turn for turn in turns)
+    def probe(releases: Sequence[int]) -> list[int | None]:
+        probed.extend(releases)
+        return [None if r % 7 == 3 else sum(r >= turn for turn in turns) for r in releases]
 
     found = bisection.turning_points(range(1024), probe, lambda a, b: a == b)
     assert [after for _, after in found] == list(turns)
-    assert len(probed) == len(set(probed)) <= 2 + len(turns) * (math.log2(1024) + 1)
+    # A release that cannot be had costs a look as well.
+    assert len(probed) == len(set(probed)) <= 2 + len(turns) * (math.log2(1024) + 3)
 
 
 def test_an_environment_is_made_once_and_runs_are_not_repeated(tmp_path: Path) -> None:
@@ -146,7 +173,7 @@ def test_an_environment_is_made_once_and_runs_are_not_repeated(tmp_path: Path) -
         made.append(1)
         return Path(sys.executable)
 
-    quickest = repertoire.quick()[:1]
+    quickest = [repertoire.Run("command", "download", repertoire.CONTROL)]
     [seen] = repertoire.observe(make, quickest, tmp_path)
     assert seen.spans == 1
     assert list(repertoire.observe(make, quickest, tmp_path)) == [seen]
@@ -164,6 +191,98 @@ def test_without_a_network_it_says_what_it_lacks(project: Path) -> None:
         )
         assert "-- mend: run it again with a network" in line
     assert (project / "assets/telemetry_releases.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_what_every_worker_is_waiting_for(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    script, started = tmp_path / "work.py", tmp_path / "started"
+    script.write_text(
+        "import subprocess, sys\n"
+        f"sys.path.insert(0, {str(ROOT / 'scripts')!r})\n"
+        "from telemetry import edge, workers\n"
+        "def work(seconds):\n"
+        f"    line = f'echo $$ >>{started}; exec sleep {{seconds}}'\n"
+        "    subprocess.run(['sh', '-c', line], check=True)\n"
+        "if __name__ == '__main__':\n"
+        "    edge.run(lambda: workers.each(work, [0, 1000, 1000]))\n"
+    )
+    command = [sys.executable, str(script)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not started.exists() or len(started.read_text().splitlines()) < 3:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert stderr == "interrupted: the files are as they were\n"
+    assert process.returncode == 128 + number
+    for pid in started.read_text().split():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
+
+
+def test_an_error_for_the_reader_comes_whole_out_of_a_worker() -> None:
+    error = pickle.loads(pickle.dumps(UserError("what", "mend", Exit.FINDINGS)))
+    assert (str(error), error.status) == ("what -- mend: mend", Exit.FINDINGS)
+
+
+@pytest.mark.parametrize("library", ["requests", "urllib3"])
+def test_a_request_is_kept_whichever_library_makes_it(tmp_path: Path, library: str) -> None:
+    """opentelemetry-exporter-otlp-proto-http 1.45.0 posts with urllib3, its neighbours do not."""
+    post = {
+        "requests": "import requests; requests.post(url, data=body, headers=headers)",
+        "urllib3": "import urllib3; urllib3.request('POST', url, body=body, headers=headers)",
+    }[library]
+    record = tmp_path / "record"
+    record.touch()
+    code = (
+        "import sys\n"
+        "from telemetry import child\n"
+        "sys.addaudithook(child.guard)\n"
+        "child.keep_requests()\n"
+        "url = 'https://collector.example:4319/v1/traces'\n"
+        "body, headers = b'', {'Content-Type': 'application/x-protobuf', 'X-Mine': 'yes'}\n"
+        f"{post}\n"
+    )
+    environment = {"PYTHONPATH": str(ROOT / "scripts"), RECORD_VARIABLE: str(record)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    request, body = map(json.loads, record.read_text().splitlines())
+    assert request["request"]["url"] == "https://collector.example:4319/v1/traces"
+    assert {"Host", "X-Mine", "Content-Length"} <= set(request["request"]["headers"])
+    assert body == {"body": "", "spans": 0}
+
+
+def test_every_setting_that_has_an_effect_is_tried_over_the_range_of_dependencies() -> None:
+    tried = {setting.split("=")[0] for setting in repertoire.settings()}
+    visible = {v.variable for v in verification.load().variables if v.effects} - {
+        name for name, effects in EFFECTIVE.items() if not effects - repertoire.UNSEEN
+    }
+    switches = {switch.split("=")[0] for switch in repertoire.SWITCHES}
+    assert visible <= tried | switches
+    sending = [s.setup for s in history.load().stretches if s.setup.state == "sends"]
+    assert len(sending) > 1
+    for setup_ in sending:
+        assert set(setup_.settings) == set(repertoire.settings())
+        assert set(setup_.switches) == set(repertoire.SWITCHES)
+
+
+def test_each_stretch_of_a_dependency_ends_where_the_next_begins_with_a_change() -> None:
+    read = history.load()
+    assert chronicle.steps(read.stretches) == read.bisected
+    assert all(step.changes for step in read.bisected)
+    known = [Version(v) for stretch in read.stretches for v in (stretch.first, stretch.last)]
+    assert known == sorted(known)
+
+
+def test_the_switch_works_in_every_release_that_sends() -> None:
+    sending = [s for s in history.load().setups if s.state == "sends"]
+    assert sending
+    for setup_ in sending:
+        assert set(setup_.switched_off) == {
+            name for f in setup_.fields.values() for name in f.sent_by
+        }
+        assert set(setup_.switched_off.values()) == {"sends nothing"}, setup_.release
 
 
 def watch(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -2,21 +2,24 @@
 
 import platform
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from threading import Lock
 
+from filelock import FileLock
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from telemetry import assets, environments, history, package_index, repertoire, setups
+from telemetry import assets, environments, history, package_index, repertoire, setups, workers
 from telemetry.bisection import turning_points
 from telemetry.environments import Environment, UnresolvableError
+from telemetry.errors import UserError
 from telemetry.fields import Dictionary
-from telemetry.history import Dependencies, History, Setup, Step
+from telemetry.history import Dependencies, History, Setup, Step, Stretch
 from telemetry.package_index import Release
 from telemetry.repertoire import Run
 
@@ -28,29 +31,36 @@ CACHE = assets.ROOT / "build" / "releases"
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = {"Linux": "Linux", "Darwin": "macOS", "Windows": "Windows"}
 
-AT_ONCE = 2
-
 FLAGS: dict[Dependencies, tuple[str, ...]] = {
     "lowest": ("--resolution", "lowest"),
     "lowest-direct": ("--resolution", "lowest-direct"),
     "locked": ("--constraints", "requirements-dev.txt"),
     "newest": (),
     "pre-releases": ("--prerelease", "allow"),
+    "pinned": (),
 }
 """How uv is asked for each choice of dependencies; a contemporary one needs a date as well."""
 
-_LOCKS: defaultdict[Path, Lock] = defaultdict(Lock)
+RANGE: tuple[Dependencies, ...] = ("lowest", "lowest-direct", "locked", "newest", "pre-releases")
 
 Tell = Callable[[Setup], None]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A release to be looked at, with one choice of dependencies."""
+    """A release to be looked at, with one choice of dependencies.
+
+    Attributes:
+        release: The release.
+        dependencies: The choice.
+        python: The Python to run it with.
+        pin: What is asked for besides, if the choice is "pinned".
+    """
 
     release: Release
     dependencies: Dependencies
     python: Path = Path(sys.executable)
+    pin: str = ""
 
     def resolve(self) -> Environment:
         """Choose the packages.
@@ -65,11 +75,11 @@ class Job:
             flags: tuple[str, ...] = ("--exclude-newer", moment.isoformat(timespec="seconds"))
         else:
             flags = FLAGS[self.dependencies]
-        wanted = [f"{STRIPEPY}[all]=={self.release.version}"]
+        wanted = [f"{STRIPEPY}[all]=={self.release.version}", *filter(None, [self.pin])]
         if self.dependencies == "lowest-direct":
             # To uv, what StripePy asks for is not direct, unless we ask for it ourselves.
             newest = Job(self.release, "newest", self.python).resolve()
-            with _LOCKS[newest.folder]:
+            with _alone_in(newest):
                 wanted += environments.asked_for(newest.make(), STRIPEPY)
         return environments.resolve(wanted, *flags, python=self.python, cache=CACHE)
 
@@ -93,17 +103,15 @@ def look(job: Job, dictionary: Dictionary) -> Setup:
         environment = job.resolve()
     except UnresolvableError as error:
         return _unseen(job, "cannot run", error.message)
-    seen = _observe(environment, repertoire.runs())
-    return summary(job, environment.packages, seen, dictionary)
+    with _alone_in(environment):
+        runs = repertoire.observe(environment.make, repertoire.runs(), environment.folder / "runs")
+        return summary(job, environment.packages, list(runs), dictionary)
 
 
-def _observe(environment: Environment, wanted: Sequence[Run]) -> list[repertoire.Seen]:
-    # Two choices of dependencies can come to the same environment.
-    with _LOCKS[environment.folder]:
-        seen = list(repertoire.observe(environment.make, wanted, environment.folder / "runs"))
-    with _LOCKS[CACHE]:
-        environments.prune(CACHE)
-    return seen
+def _alone_in(environment: Environment) -> AbstractContextManager[object]:
+    """Two choices of dependencies, or two commands, can come to the same environment."""
+    environment.folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(environment.folder / "lock")
 
 
 def summary(
@@ -120,8 +128,9 @@ def summary(
         reason=reason,
         packages=packages,
         fields=setups.fields(seen, dictionary),
-        switches=setups.switches(seen),
-        settings=setups.settings(seen),
+        switched_off=setups.switched_off(seen),
+        switches=setups.switches(seen, dictionary),
+        settings=setups.settings(seen, dictionary),
         destinations=setups.destinations(seen),
         runs=setups.runs(seen),
     )
@@ -137,6 +146,7 @@ def _unseen(job: Job, state: history.State, reason: str) -> Setup:
         reason=reason,
         packages={},
         fields={},
+        switched_off={},
         switches={},
         settings={},
         destinations=[],
@@ -145,24 +155,12 @@ def _unseen(job: Job, state: history.State, reason: str) -> Setup:
 
 
 def look_at(wanted: Sequence[Job], dictionary: Dictionary, tell: Tell) -> list[Setup]:
-    """Look at releases, two at once.
+    """Look at releases.
 
     Raises:
         UserError: If something cannot be fetched.
     """
-
-    def work(job: Job) -> Setup:
-        setup = look(job, dictionary)
-        tell(setup)
-        return setup
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        under_way = [pool.submit(work, job) for job in wanted]
-        try:
-            return [future.result() for future in under_way]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    return workers.each(partial(look, dictionary=dictionary), wanted, tell)
 
 
 def compile_history(dictionary: Dictionary, tell: Tell) -> History:
@@ -173,22 +171,23 @@ def compile_history(dictionary: Dictionary, tell: Tell) -> History:
     """
     releases = package_index.releases(STRIPEPY)
     newest = releases[-1]
-    installed = environments.pythons()
-    others = [python for python in PYTHONS if python != _here() and python in installed]
+    others = environments.pythons(python for python in PYTHONS if python != _here())
     plan = {
         "setups": jobs(releases),
-        "range": [Job(newest, choice) for choice in FLAGS],
-        "pythons": [Job(newest, "newest", installed[python]) for python in others],
+        "range": [Job(newest, choice) for choice in RANGE],
+        "pythons": [Job(newest, "newest", python) for python in others.values()],
     }
     flat = list(dict.fromkeys(job for part in plan.values() for job in part))
     found = dict(zip(flat, look_at(flat, dictionary, tell), strict=True))
     parts = {name: [found[job] for job in part] for name, part in plan.items()}
     both = [[s for s in parts["setups"] if s.dependencies == d] for d in ("contemporary", "newest")]
+    stretches = bisect(SDK, newest, dictionary, tell)
     return History(
-        version=1,
+        version=2,
         platform=f"{platform.system()} {platform.machine()}",
         differences=[step for kind in both for step in history.differences(kind)],
-        bisected=bisect(SDK, newest, dictionary, low=parts["range"][0].sdk),
+        stretches=stretches,
+        bisected=steps(stretches),
         not_tried=[
             *(f"Python {python}" for python in PYTHONS if python not in {_here(), *others}),
             *(name for system, name in PLATFORMS.items() if system != platform.system()),
@@ -202,61 +201,84 @@ def _here() -> str:
 
 
 def bisect(
-    package: str, release: Release, dictionary: Dictionary, *, low: str = "", high: str = ""
-) -> list[Step]:
-    """Name the releases of a dependency with which something changed.
+    package: str,
+    release: Release,
+    dictionary: Dictionary,
+    tell: Tell,
+    *,
+    low: str = "",
+    high: str = "",
+) -> list[Stretch]:
+    """Divide the releases of a dependency where something changed.
 
-    Everything else is as new as it can be together with that release.
+    Everything else is as new as it can be together with each.
 
     Args:
         package: The dependency.
         release: The release of StripePy.
         dictionary: What varies.
-        low: First release of the dependency to look at; empty for the oldest that fits.
-        high: Last one; empty for the newest that fits.
+        tell: Called with each set-up as it was seen.
+        low: First release of the dependency to look at; empty for the lowest that is accepted.
+        high: Last one; empty for the newest.
+
+    Returns:
+        Stretches without a change, oldest first.
 
     Raises:
-        UserError: If something cannot be fetched, or no release fits.
+        UserError: If something cannot be fetched, or StripePy does not come with that package.
     """
+    package = canonicalize_name(package)
+    newest, lowest = (Job(release, choice).resolve().packages for choice in ("newest", "lowest"))
+    if package not in newest:
+        raise UserError(
+            f"{STRIPEPY} {release.version} is not installed with {package}",
+            f"choose from {', '.join(newest)}",
+        )
+    low, high = low or lowest.get(package, ""), high or newest[package]
     known = [r.version for r in package_index.releases(package) if not r.version.is_prerelease]
     looked: dict[Version, Setup] = {}
 
-    def resolve(version: Version) -> Environment:
-        wanted = [f"{STRIPEPY}[all]=={release.version}", f"{package}=={version}"]
-        return environments.resolve(wanted, cache=CACHE)
+    def job(version: Version) -> Job:
+        return Job(release, "pinned", pin=f"{package}=={version}")
 
-    def probe(version: Version) -> Setup:
-        environment = resolve(version)
-        seen = _observe(environment, repertoire.quick())
-        job = Job(release, "newest")
-        looked[version] = summary(job, environment.packages, seen, dictionary)
-        return looked[version]
+    def probe(versions: Sequence[Version]) -> list[Setup | None]:
+        seen = look_at([job(version) for version in versions], dictionary, tell)
+        looked.update(zip(versions, seen, strict=True))
+        # Without packages, nothing fitted together with that release.
+        return [setup if setup.packages else None for setup in seen]
 
-    fitting = [
-        version
-        for version in known
-        if (not low or version >= Version(low)) and (not high or version <= Version(high))
-    ]
-    while fitting and not _fits(resolve, fitting[0]):
-        del fitting[0]
-    while fitting and not _fits(resolve, fitting[-1]):
-        del fitting[-1]
+    fitting = [v for v in known if (not low or v >= Version(low)) and v <= Version(high)]
+    for end in (0, -1):
+        while fitting and not _fits(job(fitting[end])):
+            del fitting[end]
+    if not fitting:
+        raise UserError(f"no release of {package} fits {STRIPEPY}", "ask for another package")
     points = turning_points(fitting, probe, lambda a, b: not history.changes(a, b))
+    firsts = [fitting[0], *(after for _, after in points)]
+    lasts = [*(before for before, _ in points), fitting[-1]]
+    return [
+        Stretch(package=package, first=str(first), last=str(last), setup=looked[first])
+        for first, last in zip(firsts, lasts, strict=True)
+    ]
+
+
+def steps(stretches: Sequence[Stretch]) -> list[Step]:
+    """What changed from each stretch of a dependency's releases to the next."""
     return [
         Step(
-            package=package,
-            before=str(before),
-            after=str(after),
-            dependencies="newest",
-            changes=history.changes(looked[before], looked[after]),
+            package=after.package,
+            before=before.last,
+            after=after.first,
+            dependencies="pinned",
+            changes=history.changes(before.setup, after.setup),
         )
-        for before, after in points
+        for before, after in pairwise(stretches)
     ]
 
 
-def _fits(resolve: Callable[[Version], Environment], version: Version) -> bool:
+def _fits(job: Job) -> bool:
     try:
-        resolve(version)
+        job.resolve()
     except UnresolvableError:
         return False
     return True

@@ -27,6 +27,15 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
 
 
+def end_on_sigterm() -> None:
+    """Make a worker process end in order on SIGTERM; Ctrl-C is for the process that it works for.
+
+    What it has under way is ended with it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def run(main: Callable[[], int]) -> NoReturn:
     """Call a command's main function and exit with its status.
 

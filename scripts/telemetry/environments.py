@@ -7,10 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import findpython
 from uv import find_uv_bin
 
 from telemetry import assets
@@ -18,6 +19,13 @@ from telemetry.errors import Exit, UserError
 
 KEPT = 8
 """How many environments stay on the disk; what was run in the others is kept all the same."""
+
+LARGEST_DOWNLOADS = 2e9
+"""Bytes of wheels that are kept for the next environment; above, all of them are thrown away."""
+
+
+# Where uv links its files from; its usual place is the user's, and nobody's to empty.
+DOWNLOADS = "downloads"
 
 
 class UnresolvableError(UserError):
@@ -55,15 +63,25 @@ class Environment:
         Raises:
             UserError: If something of it cannot be fetched.
         """
+        cache = self.folder.parent
         made = self.folder / "made"
         if not made.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             listing = self.folder / "requirements.txt"
             listing.write_text("".join(f"{line}\n" for line in self.requirements))
             venv = self.folder / "venv"
-            _uv("venv", "--clear", "--python", str(self.python), str(venv))
+            _uv(cache, "venv", "--clear", "--python", str(self.python), str(venv))
             wheels = ("--no-deps", "--only-binary", ":all:")
-            _uv("pip", "install", "--python", str(venv), *wheels, "-r", str(listing))
+            try:
+                _uv(cache, "pip", "install", "--python", str(venv), *wheels, "-r", str(listing))
+            except UnresolvableError as error:
+                raise UserError(
+                    f"what was to be had is not any more: {error.message}",
+                    "run it again; what was run before is kept",
+                    Exit.NOT_CAPTURED,
+                ) from None
+            made.touch()
+            prune(cache)
         made.touch()
         return self.interpreter
 
@@ -85,7 +103,7 @@ def resolve(
     """
     quiet = ("--quiet", "--no-header", "--no-annotate", "--no-strip-extras")
     wheels = ("--only-binary", ":all:", "--python", str(python))
-    said = _uv("pip", "compile", *quiet, *wheels, *flags, "-", text="\n".join(wanted))
+    said = _uv(cache, "pip", "compile", *quiet, *wheels, *flags, "-", text="\n".join(wanted))
     requirements = tuple(
         re.sub(r"\[.*?\]", "", line)
         for line in said.splitlines()
@@ -116,6 +134,8 @@ def prune(cache: Path) -> None:
     for mark in made[KEPT:]:
         mark.unlink()
         shutil.rmtree(mark.parent / "venv")
+    if size(cache / DOWNLOADS) > LARGEST_DOWNLOADS:
+        _uv(cache, "cache", "clean")
 
 
 def size(cache: Path) -> int:
@@ -129,25 +149,15 @@ def size(cache: Path) -> int:
     return sum(files.values())
 
 
-def pythons() -> dict[str, Path]:
-    """The Pythons that are installed, by feature version, as uv finds them."""
-    found = json.loads(
-        _uv(
-            "python", "list", "--only-installed", "--no-python-downloads", "--output-format", "json"
-        )
-    )
-    known: dict[str, Path] = {}
-    for entry in found:
-        if entry["implementation"] == "cpython" and entry["variant"] == "default":
-            known.setdefault(
-                "{major}.{minor}".format(**entry["version_parts"]), Path(entry["path"])
-            )
-    return known
+def pythons(versions: Iterable[str]) -> dict[str, Path]:
+    """Those of some Pythons that are installed, the newest of each, by feature version."""
+    found = {version: findpython.find(version) for version in versions}
+    return {version: python.executable for version, python in found.items() if python}
 
 
-def _uv(*arguments: str, text: str = "") -> str:
+def _uv(cache: Path, *arguments: str, text: str = "") -> str:
     done = subprocess.run(
-        [find_uv_bin(), *arguments],
+        [find_uv_bin(), "--cache-dir", str(cache / DOWNLOADS), *arguments],
         cwd=assets.ROOT,
         input=text,
         capture_output=True,

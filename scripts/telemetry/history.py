@@ -13,9 +13,10 @@ from telemetry.fields import Dictionary
 MEND = "make releases"
 
 Dependencies = Literal[
-    "contemporary", "newest", "lowest", "lowest-direct", "locked", "pre-releases"
+    "contemporary", "newest", "lowest", "lowest-direct", "locked", "pre-releases", "pinned"
 ]
 State = Literal["sends", "sends nothing", "cannot run", "not tried"]
+OffEffect = Literal["sends nothing", "sends", "ends otherwise"]
 Condition = Literal["always", "on success", "on failure", "sometimes"]
 ChangeKind = Literal[
     "state",
@@ -25,6 +26,7 @@ ChangeKind = Literal[
     "type",
     "values",
     "condition",
+    "off",
     "switch",
     "setting",
     "destination",
@@ -79,6 +81,9 @@ class Setup(_Model):
     reason: str = Field(description="Why it cannot run, or was not tried; else empty.")
     packages: dict[str, str] = Field(description="Installed versions, by package.")
     fields: dict[str, FieldSeen]
+    switched_off: dict[str, OffEffect] = Field(
+        description="What STRIPEPY_NO_TELEMETRY=1 did with each subcommand that sends."
+    )
     switches: dict[str, str] = Field(description="What a variable that could switch off did.")
     settings: dict[str, list[str]] = Field(description="What a user's OpenTelemetry setting did.")
     destinations: list[Destination]
@@ -130,15 +135,27 @@ class Step(_Model):
     changes: list[Change]
 
 
+class Stretch(_Model):
+    """Releases of a dependency with which the newest StripePy does the same."""
+
+    package: str = Field(description="The dependency.")
+    first: str
+    last: str
+    setup: Setup = Field(description="What was seen with the first; all else was the newest.")
+
+
 class History(_Model):
     """What each release of StripePy sends, with which dependencies."""
 
-    version: Literal[1] = Field(description="Version of this format.")
+    version: Literal[2] = Field(description="Version of this format.")
     platform: str = Field(description="System and processor on which everything was run.")
     setups: list[Setup] = Field(description="Every release, oldest first.")
     differences: list[Step] = Field(description="Between neighbouring releases.")
     range: list[Setup] = Field(description="The newest release, over its range of dependencies.")
     pythons: list[Setup] = Field(description="The newest release, with other Pythons.")
+    stretches: list[Stretch] = Field(
+        description="The range of opentelemetry-sdk, in stretches within which nothing changes."
+    )
     bisected: list[Step] = Field(
         description="Releases of a dependency with which the newest release of StripePy changed."
     )
@@ -163,6 +180,8 @@ class History(_Model):
             "setups": [setup.settled() for setup in self.setups],
             "differences": [step.model_dump() for step in self.differences],
             "range": [setup.settled() for setup in self.range],
+            # Where the last ends, the next release of the package may follow any day.
+            "stretches": [(s.package, s.first, s.setup.settled()) for s in self.stretches],
             "bisected": [step.model_dump() for step in self.bisected],
         }
 
@@ -237,6 +256,7 @@ def _renamed(
 
 def _around(before: Setup, after: Setup) -> Iterator[Change]:
     pairs: tuple[tuple[ChangeKind, Mapping[str, str], Mapping[str, str]], ...] = (
+        ("off", before.switched_off, after.switched_off),
         ("switch", before.switches, after.switches),
         ("setting", _joined(before.settings), _joined(after.settings)),
         ("destination", _destination(before), _destination(after)),
@@ -255,10 +275,14 @@ def _joined(settings: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 def _destination(setup: Setup) -> dict[str, str]:
     return {
-        datum: ", ".join(dict.fromkeys(str(d.model_dump()[datum]) for d in setup.destinations))
+        datum: ", ".join(dict.fromkeys(_text(getattr(d, datum)) for d in setup.destinations))
         for datum in ("url", "timeout", "compression", "headers")
         if setup.destinations
     }
+
+
+def _text(datum: str | int | Sequence[str]) -> str:
+    return str(datum) if isinstance(datum, str | int) else "; ".join(datum)
 
 
 def _senders(sent_by: Mapping[str, Condition]) -> str:

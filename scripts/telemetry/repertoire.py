@@ -12,12 +12,14 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from telemetry import assets, capture, child
+from telemetry import ambient, assets, capture, child, sandbox
+from telemetry.claims.ambient import EFFECTIVE
 
-Topic = Literal["command", "switch", "setting"]
+Topic = Literal["command", "off", "switch", "setting"]
 
 RESULT = "result.hdf5"
 BROKEN = "broken.hic"
+PASSWORDS = "passwords"
 TIMEOUT = 90.0
 
 # Releases up to 1.2.1 now and then hang with hictkpy 1.4, where they fork; nothing of that is
@@ -25,6 +27,9 @@ TIMEOUT = 90.0
 TRIES = 4
 
 _PLOT = ("plot.png", "--dpi", "20")
+
+FETCHED = ("--name", "ENCFF993FGR")
+"""Asks for data that are fetched from where they are kept, which is no collector."""
 
 COMMANDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "call": (("sample.hic", "10000"), (BROKEN, "10000")),
@@ -36,25 +41,37 @@ COMMANDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "plot hist": ((RESULT, *_PLOT), (BROKEN, *_PLOT)),
     "plot stripe-hist": ((RESULT, *_PLOT), (BROKEN, *_PLOT)),
     # Without a network nothing can be fetched; to list what there is takes none.
-    "download": (("--list-only",), ("--name", "no-such-data-set"), ("--name", "ENCFF993FGR")),
+    "download": (("--list-only",), ("--name", "no-such-data-set"), FETCHED),
 }
 """Arguments for each subcommand: first those with which it can succeed, then others."""
 
 CONTROL = ("download", "--list-only")
 """The quickest run that succeeds without a network; what variables do is tried with it."""
 
-SWITCHES = ("STRIPEPY_NO_TELEMETRY=1", "NO_TELEMETRY=1", "DO_NOT_TRACK=1", "OTEL_SDK_DISABLED=true")
+OFF = "STRIPEPY_NO_TELEMETRY=1"
 
-SETTINGS = (
-    "OTEL_RESOURCE_ATTRIBUTES=zqx.key=ZqxValue",
-    "OTEL_SERVICE_NAME=ZqxName",
-    "OTEL_EXPORTER_OTLP_HEADERS=x-zqx=ZqxToken",
-    "OTEL_EXPORTER_OTLP_ENDPOINT=http://zqx.example:4318",
-    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=process,os,host",
-    "OTEL_TRACES_EXPORTER=none",
+SWITCHES = (
+    OFF,
+    "NO_TELEMETRY=1",
+    "DO_NOT_TRACK=1",
+    "OTEL_SDK_DISABLED=true",
     "OTEL_TRACES_SAMPLER=always_off",
-    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=0",
+    "OTEL_TRACES_EXPORTER=none",
 )
+
+UNSEEN = frozenset({"trust", "own certificate"})
+"""Effects that only a server can see."""
+
+
+def settings() -> list[str]:
+    """What is tried of a user's own settings, each as VARIABLE=VALUE.
+
+    All that has an effect with the locked packages, and what one would expect to have one.
+    """
+    effective = [name for name, effects in EFFECTIVE.items() if effects - UNSEEN]
+    tried = ambient.values([*effective, "OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"])
+    found = [f"{variable}={value}" for variable, values in tried.items() for value in values]
+    return [*found, f"NETRC={PASSWORDS}"]
 
 
 @dataclass(frozen=True)
@@ -121,16 +138,12 @@ def runs() -> list[Run]:
         for name, variants in COMMANDS.items()
         for arguments in variants
     ]
-    return [*commands, *quick()]
-
-
-def quick() -> list[Run]:
-    """The runs that take no data and hardly any time."""
-    control = Run("command", "download", CONTROL)
-    failing = Run("command", "download", ("download", *COMMANDS["download"][1]))
-    switches = [Run("switch", "download", CONTROL, setting) for setting in SWITCHES]
-    settings = [Run("setting", "download", CONTROL, setting) for setting in SETTINGS]
-    return [control, failing, *switches, *settings]
+    off = [
+        Run("off", name, (*name.split(), *variants[0]), OFF) for name, variants in COMMANDS.items()
+    ]
+    switches = [Run("switch", "download", CONTROL, switch) for switch in SWITCHES]
+    others = [Run("setting", "download", CONTROL, setting) for setting in settings()]
+    return [*commands, *off, *switches, *others]
 
 
 def observe(prepare: Callable[[], Path], wanted: Iterable[Run], folder: Path) -> Iterator[Seen]:
@@ -142,14 +155,15 @@ def observe(prepare: Callable[[], Path], wanted: Iterable[Run], folder: Path) ->
         folder: What was run there; for one environment only.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    broken = folder / BROKEN
+    broken, passwords = folder / BROKEN, folder / PASSWORDS
     broken.write_bytes(b"no matrix")
-    for run in dict.fromkeys(wanted):
+    passwords.write_text("default login zqx password ZqxPassword\n")
+    for run in wanted:
         kept = folder / f"{_digest(run)}.json"
         if kept.exists():
             yield SEEN.validate_json(kept.read_bytes())
             continue
-        inputs = {"sample.hic": assets.SAMPLE, BROKEN: broken}
+        inputs = {"sample.hic": assets.SAMPLE, BROKEN: broken, PASSWORDS: passwords}
         if (folder / RESULT).exists():
             inputs[RESULT] = folder / RESULT
         seen = _see(prepare(), run, inputs, folder)
@@ -191,7 +205,7 @@ def _see(interpreter: Path, run: Run, inputs: Mapping[str, Path], folder: Path) 
 
 def _digest(run: Run) -> str:
     """What a run depends on, besides its environment: itself, the sample and how it is observed."""
-    texts = [json.dumps(asdict(run)), inspect.getsource(child), inspect.getsource(capture)]
+    texts = [json.dumps(asdict(run)), *map(inspect.getsource, (child, capture, sandbox))]
     digest = hashlib.sha256("".join(texts).encode() + assets.SAMPLE.read_bytes())
     return digest.hexdigest()[:16]
 

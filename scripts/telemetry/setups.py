@@ -6,8 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from telemetry import otlp
 from telemetry.fields import Dictionary
-from telemetry.history import VARIES, Condition, Destination, FieldSeen, RunSeen, State
-from telemetry.repertoire import CONTROL, Run, Seen
+from telemetry.history import (
+    VARIES,
+    Condition,
+    Destination,
+    FieldSeen,
+    OffEffect,
+    RunSeen,
+    State,
+)
+from telemetry.repertoire import CONTROL, FETCHED, Run, Seen, Topic
 from telemetry.rows import Row
 
 OWN_VERSION = "its own version"
@@ -17,7 +25,7 @@ def state(seen: Sequence[Seen]) -> tuple[State, str]:
     """Whether a release sends, and if that cannot be told, why."""
     commands = [s for s in seen if s.run.topic == "command"]
     # Whoever reaches out where there is nothing to fetch wants to send, and is not silent.
-    if any(s.attempts for s in commands if s.run.argv == CONTROL):
+    if any(s.attempts for s in commands if s.run.argv[1:] != FETCHED):
         return "not tried", "it tries to send by another way than the one that is watched"
     if any(s.spans for s in commands):
         return "sends", ""
@@ -74,42 +82,68 @@ def _senders(
     return found
 
 
-def switches(seen: Sequence[Seen]) -> dict[str, str]:
+def switches(seen: Sequence[Seen], dictionary: Dictionary) -> dict[str, str]:
     """What each variable that could switch telemetry off did; nothing where nothing was sent."""
     return {
-        s.run.setting: "; ".join(_effects(s, control)) or "no effect"
-        for control in _controls(seen)
-        for s in seen
-        if s.run.topic == "switch"
+        s.run.setting: "; ".join(_effects(s, control, dictionary)) or "no effect"
+        for control, s in _beside_control(seen, "switch")
     }
 
 
-def settings(seen: Sequence[Seen]) -> dict[str, list[str]]:
-    """What each of a user's own OpenTelemetry settings did; nothing where nothing was sent."""
+def settings(seen: Sequence[Seen], dictionary: Dictionary) -> dict[str, list[str]]:
+    """What each of a user's own settings did; nothing where nothing was sent."""
     return {
-        s.run.setting: _effects(s, control)
-        for control in _controls(seen)
-        for s in seen
-        if s.run.topic == "setting"
+        s.run.setting: _effects(s, control, dictionary)
+        for control, s in _beside_control(seen, "setting")
     }
 
 
-def _controls(seen: Sequence[Seen]) -> list[Seen]:
-    return [s for s in seen if s.run.argv == CONTROL and not s.run.setting and s.bodies]
+def switched_off(seen: Sequence[Seen]) -> dict[str, OffEffect]:
+    """What StripePy's own switch did with each subcommand that sends something without it."""
+    plain = {s.run.argv: s for s in seen if s.run.topic == "command"}
+    return {
+        s.run.subcommand: _silence(s, plain[s.run.argv])
+        for s in seen
+        if s.run.topic == "off" and plain[s.run.argv].bodies
+    }
 
 
-def _effects(seen: Seen, control: Seen) -> list[str]:
+def _silence(seen: Seen, plain: Seen) -> OffEffect:
+    if seen.bodies or seen.attempts:
+        return "sends"
+    return "sends nothing" if seen.exit_status == plain.exit_status else "ends otherwise"
+
+
+def _beside_control(seen: Sequence[Seen], topic: Topic) -> list[tuple[Seen, Seen]]:
+    controls = [s for s in seen if s.run.argv == CONTROL and s.run.topic == "command" and s.bodies]
+    return [(control, s) for control in controls for s in seen if s.run.topic == topic]
+
+
+def _effects(seen: Seen, control: Seen, dictionary: Dictionary) -> list[str]:
     if not seen.bodies:
         return ["sends nothing"]
     mine = {row.field: row.value for row in otlp.rows(seen.body)}
     plain = {row.field: row.value for row in otlp.rows(control.body)}
     [my_request], [plain_request] = seen.requests, control.requests
-    my_headers, headers = (set(request["headers"]) for request in (my_request, plain_request))
+    my_headers, headers = (
+        {name.lower(): value for name, value in request["headers"].items()}
+        for request in (my_request, plain_request)
+    )
     effects = [f"adds `{name}`" for name in mine if name not in plain]
     effects += [f"removes `{name}`" for name in plain if name not in mine]
     # What somebody set is told from what is drawn anew each time by its text.
-    effects += [f"changes `{name}`" for name in mine if name in plain and "Zqx" in mine[name]]
-    effects += [f"adds the header `{name}`" for name in sorted(my_headers - headers)]
+    effects += [
+        f"changes `{name}`"
+        for name, value in mine.items()
+        if value != plain.get(name, value)
+        and ("Zqx" in value or (name in dictionary and dictionary[name].varies != "by run"))
+    ]
+    effects += [f"adds the header `{name}`" for name in my_headers if name not in headers]
+    effects += [
+        f"changes the header `{name}`"
+        for name, value in my_headers.items()
+        if "Zqx" in value and name in headers
+    ]
     if my_request["url"] != plain_request["url"]:
         effects.append(f"sends to {my_request['url']}")
     return effects
@@ -123,7 +157,7 @@ def destinations(seen: Sequence[Seen]) -> list[Destination]:
             # Newer exporters pass what is left of their time.
             timeout=math.ceil(request["timeout"]),
             compression=request["headers"].get("Content-Encoding", "none"),
-            headers=sorted(request["headers"]),
+            headers=sorted(map(str.lower, request["headers"])),
         )
         for s in seen
         if s.run.topic == "command"

@@ -1,6 +1,7 @@
 """Sphinx extension: what each release of StripePy sends. Reads assets only."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from docutils import nodes
@@ -11,7 +12,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from telemetry import assets, history
 from telemetry.errors import UserError
-from telemetry.history import Change, FieldSeen, History, Setup, Step
+from telemetry.history import Change, FieldSeen, History, Setup, Step, Stretch
 from telemetry.sphinx_ext import (
     breakable,
     captioned_table,
@@ -21,6 +22,8 @@ from telemetry.sphinx_ext import (
     table_row,
     text_with_code,
 )
+
+OFF = "STRIPEPY_NO_TELEMETRY=1"
 
 CHOICES = {
     "contemporary": "Those of its day",
@@ -139,18 +142,28 @@ class _Shown(SphinxDirective):
                     ".",
                 ]
             case "state":
-                parts = [f"Now: {change.after}; before: {change.before}."]
+                parts = [f"Now, {_told(change.after)}; before, {_told(change.before)}."]
+            case "off":
+                told = (
+                    f" with {change.what}: {change.after or '-'}; before: {change.before or '-'}."
+                )
+                parts = [breakable(OFF), told]
             case _:
                 parts = [breakable(change.what), ": ", text_with_code(_turn(change)), "."]
-        told = (nodes.Text(part) if isinstance(part, str) else part for part in parts)
-        return nodes.inline("", "", *told)
+        pieces = (nodes.Text(part) if isinstance(part, str) else part for part in parts)
+        return nodes.inline("", "", *pieces)
+
+
+def _told(state: str) -> str:
+    """A state with its reason, within a sentence."""
+    return f"it {state}".rstrip(".")
 
 
 def _turn(change: Change) -> str:
     """What is new and what is gone of a list of effects."""
     before, after = (text.split("; ") for text in (change.before or "none", change.after or "none"))
     new = [effect for effect in after if effect not in before]
-    gone = [effect for effect in before if effect not in after]
+    gone = [effect for effect in before if effect not in {*after, "no effect"}]
     told = [("now", new), ("no longer", gone)]
     return "; ".join(f"{word} {', '.join(effects)}" for word, effects in told if effects)
 
@@ -177,6 +190,8 @@ class ReleaseChanges(_Shown):
         then = by_choice["contemporary"]
         section += nodes.paragraph("", "", nodes.Text(_of_its_day(then)))
         section += self._news(then)
+        if then.switched_off:
+            section += nodes.paragraph("", "", text_with_code(_switched_off(then)))
         section += nodes.paragraph("", "", nodes.Text(_today(by_choice["newest"])))
         return section
 
@@ -217,6 +232,16 @@ def _reached_for(setup: Setup) -> str:
         return "tried to reach nothing"
     told = _listed([f"a {attempt} by {command}" for attempt, command in reached.items()])
     return f"tried nothing but {told}, which was asked to fetch data"
+
+
+def _switched_off(setup: Setup) -> str:
+    """What StripePy's own switch does in a release that sends."""
+    others = [(n, effect) for n, effect in setup.switched_off.items() if effect != "sends nothing"]
+    if not others:
+        count = len(setup.switched_off)
+        return f"With `{OFF}`, none of the {count} subcommands that were tried sends anything."
+    told = _listed([f"{name} {effect}" for name, effect in others])
+    return f"With `{OFF}`, not every subcommand sends nothing: {told}."
 
 
 def _today(setup: Setup) -> str:
@@ -294,7 +319,29 @@ class ReleaseRange(_Shown):
 
 
 def _outcome(setup: Setup) -> str:
-    return f"sends {len(setup.fields)} fields" if setup.state == "sends" else setup.told_state
+    if setup.state != "sends":
+        return setup.told_state
+    return f"sends {len(setup.fields)} fields"
+
+
+class ReleaseStretches(_Shown):
+    """`.. release-stretches::`: the releases of a package, where nothing changes put together."""
+
+    def run(self) -> list[nodes.Node]:
+        stretches = self.history.stretches
+        headings = (stretches[0].package, "Outcome")
+        rows = [
+            [nodes.Text(_between(s.first, s.last)), nodes.Text(_outcome(s.setup))]
+            for s in stretches
+        ]
+        release = self.history.newest().release
+        return self.table(
+            f"StripePy {release} over the releases of {stretches[0].package}", headings, rows
+        )
+
+
+def _between(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
 
 
 class ReleaseTurns(_Shown):
@@ -314,29 +361,28 @@ class ReleaseTurns(_Shown):
 
 
 class ReleaseSettings(_Shown):
-    """`.. release-settings::`: what switches and settings do over the range of dependencies."""
+    """`.. release-settings::`: what switches and settings do over the releases of a package."""
 
     def run(self) -> list[nodes.Node]:
-        sending = [s for s in self.history.range if s.state == "sends"]
-        names = dict.fromkeys(name for s in sending for name in (*s.switches, *s.settings))
+        sending = [s for s in self.history.stretches if s.setup.state == "sends"]
+        names = dict.fromkeys(n for s in sending for n in (*s.setup.switches, *s.setup.settings))
         rows = [[breakable(name), _effects(sending, name)] for name in names]
-        title = "Variables, with every choice of dependencies"
+        title = f"Variables, with every {sending[0].package} that sends"
         return self.table(title, ("Variable", "Effect"), rows)
 
 
-def _effects(setups: Sequence[Setup], name: str) -> nodes.Node:
-    """What a variable does; where that is not the same everywhere, with which SDK."""
-    told: dict[str, list[str]] = {}
-    for setup in setups:
-        effect = setup.switches.get(name) or "; ".join(setup.settings[name]) or "no effect"
-        told.setdefault(effect, []).append(setup.sdk)
+def _effects(stretches: Sequence[Stretch], name: str) -> nodes.Node:
+    """What a variable does; where that is not the same everywhere, with which releases."""
+
+    def effect(stretch: Stretch) -> str:
+        setup = stretch.setup
+        return setup.switches.get(name) or "; ".join(setup.settings[name]) or "no effect"
+
+    told = [(what, list(alike)) for what, alike in groupby(stretches, key=effect)]
     if len(told) == 1:
-        return text_with_code(next(iter(told)))
+        return text_with_code(told[0][0])
     return text_with_code(
-        "; ".join(
-            f"{effect} (opentelemetry-sdk {_listed(list(dict.fromkeys(sdks)))})"
-            for effect, sdks in told.items()
-        )
+        ". ".join(f"{_between(alike[0].first, alike[-1].last)}: {what}" for what, alike in told)
     )
 
 
@@ -372,5 +418,6 @@ DIRECTIVES: dict[str, type[_Shown]] = {
     "release-machine": ReleaseMachine,
     "release-range": ReleaseRange,
     "release-settings": ReleaseSettings,
+    "release-stretches": ReleaseStretches,
     "release-turns": ReleaseTurns,
 }
