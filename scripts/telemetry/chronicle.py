@@ -228,13 +228,14 @@ def bisect(
         UserError: If something cannot be fetched, or StripePy does not come with that package.
     """
     package = canonicalize_name(package)
-    newest, lowest = (Job(release, choice).resolve().packages for choice in ("newest", "lowest"))
+    newest = Job(release, "newest").resolve().packages
     if package not in newest:
         raise UserError(
             f"{STRIPEPY} {release.version} is not installed with {package}",
             f"choose from {', '.join(newest)}",
         )
-    low, high = low or lowest.get(package, ""), high or newest[package]
+    low = low or Job(release, "lowest").resolve().packages.get(package, "")
+    high = high or newest[package]
     known = [r.version for r in package_index.releases(package) if not r.version.is_prerelease]
     looked: dict[Version, Setup] = {}
 

@@ -34,6 +34,9 @@ ChangeKind = Literal[
 
 VARIES = "varies"
 
+OFF = "STRIPEPY_NO_TELEMETRY=1"
+"""StripePy's own switch, as it was set for every subcommand."""
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,7 +85,7 @@ class Setup(_Model):
     packages: dict[str, str] = Field(description="Installed versions, by package.")
     fields: dict[str, FieldSeen]
     switched_off: dict[str, OffEffect] = Field(
-        description="What STRIPEPY_NO_TELEMETRY=1 did with each subcommand that sends."
+        description=f"What {OFF} did with each subcommand that sends."
     )
     switches: dict[str, str] = Field(description="What a variable that could switch off did.")
     settings: dict[str, list[str]] = Field(description="What a user's OpenTelemetry setting did.")

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from telemetry import ambient, assets, capture, child, sandbox
 from telemetry.claims.ambient import EFFECTIVE
+from telemetry.history import OFF
 
 Topic = Literal["command", "off", "switch", "setting"]
 
@@ -47,8 +48,6 @@ COMMANDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 CONTROL = ("download", "--list-only")
 """The quickest run that succeeds without a network; what variables do is tried with it."""
-
-OFF = "STRIPEPY_NO_TELEMETRY=1"
 
 SWITCHES = (
     OFF,

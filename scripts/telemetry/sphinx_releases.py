@@ -12,7 +12,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from telemetry import assets, history
 from telemetry.errors import UserError
-from telemetry.history import Change, FieldSeen, History, Setup, Step, Stretch
+from telemetry.history import OFF, Change, FieldSeen, History, Setup, Step, Stretch
 from telemetry.sphinx_ext import (
     breakable,
     captioned_table,
@@ -22,8 +22,6 @@ from telemetry.sphinx_ext import (
     table_row,
     text_with_code,
 )
-
-OFF = "STRIPEPY_NO_TELEMETRY=1"
 
 CHOICES = {
     "contemporary": "Those of its day",
@@ -319,9 +317,7 @@ class ReleaseRange(_Shown):
 
 
 def _outcome(setup: Setup) -> str:
-    if setup.state != "sends":
-        return setup.told_state
-    return f"sends {len(setup.fields)} fields"
+    return f"sends {len(setup.fields)} fields" if setup.state == "sends" else setup.told_state
 
 
 class ReleaseStretches(_Shown):
