@@ -3,33 +3,46 @@ PYTHON ?= python3
 PORT ?= 8000
 
 BIN := .venv/bin
-VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+NPM := tests/browser/node_modules
+SUPPORTED := 3.11 3.12 3.13 3.14
+VERSION := $(shell $(PYTHON) -E -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 
-# Each is the last thing written, so that a half-made .venv is not taken for a whole one. They
-# bear the version of Python, so that another PYTHON makes another .venv.
+# A stamp is the last thing written, so that half an environment is not taken for a whole one. It
+# bears the version of Python, so that another PYTHON makes another .venv.
 DOCS := .venv/docs-$(VERSION)
 DEV := .venv/dev-$(VERSION)
-TOOLS := .venv/tools-$(VERSION)
-AXE := tests/browser/node_modules/.package-lock.json
+TOOLS := .venv/tools/tools-$(VERSION)
+BROWSER := $(NPM)/.package-lock.json
 
-# $(call quote,TEXT) is TEXT as one word for the shell, whatever it holds.
-quote = '$(subst ','\'',$(1))'
-missing = $(error MATRIX and RESOLUTION go together: make table MATRIX=map.hic RESOLUTION=10000)
-given = $(call quote,$(or $(value $(1)),$(missing)))
-CALL = $(if $(value MATRIX)$(value RESOLUTION)$(ARGS),-- call $(call given,MATRIX) $(call given,RESOLUTION) $(ARGS))
+# Settings of the user's that would lead past .venv. PYTHONPATH reaches the scripts, but not pip.
+export PIP_USER := 0
+unexport PIP_PREFIX PIP_PYTHON PIP_ROOT PIP_TARGET PYTHONHOME PYTHONSAFEPATH UV_SYSTEM_PYTHON
 
-# Asked when the line runs, not before: .venv may hold a uv of its own, and may just have gone.
-INSTALL = echo 'Installing $<'; if command -v uv >/dev/null; \
-	then uv pip install --quiet --python $(BIN)/python --require-hashes -r $<; \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
-	fi
+# In test-all, a missing tool is a failure.
+ifneq ($(filter test-all,$(MAKECMDGOALS)),)
+export REQUIRE_TOOLS := yes
+endif
+
+# The shell takes a path from its environment, so that spaces and quotes do not matter.
+HALF = $(error MATRIX and RESOLUTION go together: make table MATRIX=map.hic RESOLUTION=10000)
+CALL = $(if $(MATRIX)$(RESOLUTION)$(ARGS),-- call "$$MATRIX" "$$RESOLUTION" $(ARGS)$(if $(and $(MATRIX),$(RESOLUTION)),,$(HALF)))
+
+SPHINX := $(BIN)/python -m sphinx -c . -d build/doctrees -E -n -q
 
 # One release of each package for every Python: the table shows some, and must not depend on it.
-COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --custom-compile-command 'make lock'
 
+# $(call install,FOLDER,MODULE) installs what $< locks; the module shows that it landed there.
+install = @echo 'Installing $<'; export PYTHONPATH=; \
+	if command -v uv >/dev/null; \
+	then uv pip install --quiet --python $(1)/bin/python --require-hashes -r $<; \
+	else $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
+	fi && $(1)/bin/python -c 'import $(2)'
+
 .DEFAULT_GOAL := help
-.PHONY: help html table verify releases watch check test lint linkcheck lock bench serve clean venv venv-dev venv-tools browser lighthouse screenshots pdf epub FORCE
+.NOTPARALLEL:
+.PHONY: help html table verify releases newest check test test-all lint linkcheck lock bench serve clean venv venv-dev browser lighthouse screenshots pdf epub FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' Makefile
@@ -37,96 +50,97 @@ help: ## list these targets
 	@echo 'html, table and check document another run: MATRIX=map.hic RESOLUTION=10000 [ARGS="-p 8"]'
 	@echo 'html and table write in spite of findings: ACCEPT=yes'
 
-# Read anew each time: a page that Sphinx remembers keeps its warnings to itself, and what failed
-# would pass when it is tried again.
+# All pages are read each time: one that Sphinx remembers does not repeat its warnings.
 html: table ## capture the table, then build the site
-	$(BIN)/python -m sphinx -M html docs build -c . --fresh-env -W -n -q
+	$(SPHINX) -W -b html docs build/html
 	@echo 'The page: build/html/telemetry.html'
-
-pdf: $(DOCS) ## print the whole site, from the committed files
-	$(BIN)/python -m sphinx -b singlehtml -c . -d build/doctrees -E -W -n -q docs build/singlehtml
-	$(BIN)/weasyprint --quiet --pdf-variant pdf/ua-1 build/singlehtml/index.html build/stripepy-telemetry.pdf
-
-epub: $(DOCS) ## make a book of the site, from the committed files
-	$(BIN)/python -m sphinx -b epub -c . -d build/doctrees -E -W -n -q docs build/epub
 
 table: $(DOCS) ## capture the table
 	$(BIN)/python scripts/telemetry_table.py $(if $(filter yes,$(ACCEPT)),--accept) $(CALL)
 
-verify: $(DEV) ## try every statement of the site, by running the program
+verify: $(DEV) ## test every statement of the site by running the program
 	$(BIN)/python scripts/telemetry_claims.py
 
 releases: $(DEV) ## run every release of StripePy, from the package index
 	$(BIN)/python scripts/telemetry_releases.py
 
-watch: $(DEV) ## compare the newest StripePy and dependencies with what the site says
-	$(BIN)/python scripts/watch.py
+newest: $(DEV) ## compare the newest StripePy and dependencies with what the site says
+	$(BIN)/python scripts/telemetry_newest.py
 
 check: $(DEV) ## compare table and statements with new runs, and write nothing
 	$(BIN)/python scripts/telemetry_table.py --check $(CALL)
 	$(BIN)/python scripts/telemetry_claims.py --check
 
-test: $(DEV) $(TOOLS) $(AXE) ## run the tests
-	$(BIN)/python -m pytest -n auto
+test: $(DEV) ## run the quick tests; name the tools that others need
+	$(BIN)/python -m pytest -n auto -m 'not slow'
 
-lint: $(DEV) $(AXE) ## look for slips in code, pages and settings
+test-all: $(TOOLS) $(BROWSER) test ## run all tests; a missing tool is a failure
+	$(BIN)/python -m pytest -n auto -m slow
+
+lint: $(DEV) ## check style, types, imports, spelling and settings
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-cache
 	$(BIN)/sphinx-lint -e all -d line-too-long docs
 	$(BIN)/codespell
-	tests/browser/node_modules/.bin/cspell lint --no-progress --no-summary
+	@if test -e $(BROWSER); then $(NPM)/.bin/cspell lint --no-progress --no-summary; \
+	else echo 'Spelling is not checked: cspell is missing: make browser'; fi
 	$(BIN)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --offline --quiet .github
 
 linkcheck: $(DOCS) ## follow the links that leave the site
-	$(BIN)/python -m sphinx -M linkcheck docs build -c . -q
+	$(SPHINX) -b linkcheck docs build/linkcheck
+
+pdf: $(DOCS) ## print the whole site, from the committed files
+	$(SPHINX) -W -b singlehtml docs build/singlehtml
+	$(BIN)/weasyprint --quiet --pdf-variant pdf/ua-1 build/singlehtml/index.html build/stripepy-telemetry.pdf
+
+epub: $(DOCS) ## make a book of the site, from the committed files
+	$(SPHINX) -W -b epub docs build/epub
 
 lock: $(DEV) ## bring every locked package up to date
 	$(COMPILE) requirements-docs.in -o requirements-docs.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(COMPILE) requirements-tools.in -o requirements-tools.txt
 
-lighthouse: html $(AXE) ## rate the telemetry page with Lighthouse
-	$(BIN)/python scripts/lighthouse.py
+bench: $(DEV) ## measure what a capture, a build and a verification cost
+	$(BIN)/python tools/bench.py
 
-screenshots: html $(DEV) ## take pictures of every page, for people to look at
-	$(BIN)/python scripts/screenshots.py
+lighthouse: html $(BROWSER) ## rate the telemetry page with Lighthouse
+	$(BIN)/python tools/lighthouse.py
 
-bench: $(DEV) ## measure what a capture and a verification cost
-	$(BIN)/python scripts/bench.py
+screenshots: html $(DEV) ## take a picture of every page
+	$(BIN)/python tools/screenshots.py
 
 serve: html ## show the site on this machine, on PORT
-	$(BIN)/python -m http.server --bind 127.0.0.1 -d build/html $(PORT)
+	@$(BIN)/python tools/site_server.py $(PORT)
 
 clean: ## remove what was built, but not .venv
 	rm -rf build .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find scripts tests -name __pycache__ -prune -exec rm -r {} +
+	find scripts tests tools -name __pycache__ -prune -exec rm -r {} +
 
 venv: $(DOCS) ## make .venv for building the site
 venv-dev: $(DEV) ## make .venv for testing and linting
-venv-tools: $(TOOLS) ## make .venv/tools, with which the tests start StripePy
-browser: $(AXE) ## fetch what checks spelling and built pages
+browser: $(BROWSER) ## fetch what checks spelling and the built pages
 
-# Made anew whenever its lock changes, so that it never holds more than the lock does.
+# Made anew whenever its lock changes or its Python has gone.
 $(DOCS): requirements-docs.txt $(if $(realpath $(BIN)/python),,FORCE)
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is $(VERSION): name one, as in make html PYTHON=python3.13")'
-	$(PYTHON) -m venv --clear .venv
-	@$(INSTALL)
+	$(if $(filter $(VERSION),$(SUPPORTED)),,$(error Python 3.11 to 3.14 is needed, and $(PYTHON) is $(or $(VERSION),not there): name another, as in make html PYTHON=python3.13))
+	PYTHONPATH= $(PYTHON) -m venv --clear .venv
+	$(call install,.venv,sphinx)
 	@touch $@
 
 $(DEV): requirements-dev.txt $(DOCS)
-	@$(INSTALL)
+	$(call install,.venv,pytest)
 	@touch $@
 
-# Within .venv, so that they are made anew together.
-$(TOOLS): private BIN := .venv/tools/bin
 $(TOOLS): requirements-tools.txt $(DOCS)
-	$(PYTHON) -m venv --clear .venv/tools
-	@$(INSTALL)
+	PYTHONPATH= $(PYTHON) -m venv --clear .venv/tools
+	$(call install,.venv/tools,snakemake)
 	@touch $@
 
-$(AXE): tests/browser/package-lock.json
+$(BROWSER): tests/browser/package-lock.json
+	@command -v npm >/dev/null || { echo 'npm is missing: apt-get install npm' >&2; exit 1; }
 	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund
-	@touch $@

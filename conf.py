@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import sphinx_rtd_theme
+from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parent
 
@@ -26,14 +26,7 @@ copyright = "2025, Andrea Raffo; MIT licence"
 extensions = [
     "notfound.extension",
     "sphinx_copybutton",
-    "telemetry.sphinx_ext",
-    "telemetry.sphinx_fields",
-    "telemetry.sphinx_claims",
-    "telemetry.sphinx_handling",
-    "telemetry.sphinx_data",
-    "telemetry.sphinx_indexes",
-    "telemetry.sphinx_releases",
-    "telemetry.sphinx_snippets",
+    "telemetry.site",
 ]
 nitpicky = True
 default_role = "any"
@@ -42,32 +35,30 @@ highlight_language = "none"
 # Quotation marks and dashes stay as typed: pages quote commands and values.
 smartquotes = False
 
-# Marks a sentence that states nothing of the program, where every other bears a mark that shows.
-rst_prolog = """
-.. |guide| unicode:: U+0020
-   :trim:
-"""
-
 # -- How pages look ----------------------------------------------------------------------------
 
-html_theme = "stripepy"
-html_theme_path = ["docs/_themes"]
+html_theme = "sphinx_rtd_theme"
+html_theme_options = {
+    # Only the sections of the page at hand, and none of their own.
+    "navigation_depth": 2,
+    # Read the Docs's own menu has both; the theme's have no names for screen readers.
+    "language_selector": False,
+    "version_selector": False,
+}
+templates_path = ["docs/_templates"]
 html_title = "StripePy telemetry"
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 # The page for what is not there is shown at any depth.
 notfound_urls_prefix = urlsplit(html_baseurl).path or "/"
-html_static_path = [
-    "docs/_static",
-    str(Path(sphinx_rtd_theme.__file__).parent / "static" / "css" / "theme.css"),
-]
+html_static_path = ["docs/_static"]
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_favicon = "docs/_static/favicon.svg"
-html_permalinks_icon = "#"
 
 # Nobody reads them; they double the size of the site.
 html_copy_source = False
 html_show_sourcelink = False
+html_show_sphinx = False
 
 # Prompts and output are shown, and not copied.
 copybutton_exclude = ".linenos, .gp, .go"
@@ -81,7 +72,6 @@ epub_exclude_files = [
     "404.xhtml",
     "_static/favicon.svg",
     "_static/site.css",
-    "_static/theme.css",
     "telemetry_claims.json",
     "telemetry_claims.schema.json",
 ]
@@ -90,3 +80,13 @@ epub_exclude_files = [
 
 # The publisher refuses robots.
 linkcheck_ignore = [r"https://doi\.org/10\.1093/bioinformatics/.*"]
+
+
+def _show_permalinks(app: Sphinx) -> None:
+    """Undo what the theme sets: a character that its icon font alone has, which no page loads."""
+    app.config.html_permalinks_icon = "#"
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what has to come after the theme."""
+    app.connect("builder-inited", _show_permalinks)

@@ -1,204 +1,45 @@
-"""Make assets/sample.hic, the small synthetic contact map that the captures run StripePy on.
+#!/usr/bin/env python3
+"""Make assets/sample.hic, the synthetic contact map that captures run StripePy on.
 
-The counts are integers from start to end and the noise is a checksum of the position, so that
-every machine makes the same pixels. The bytes depend on the release of hictkpy as well: it signs
-the file with its version. Needs hictkpy 1.4.0 or newer, to make the file but not to read it.
+Without an option, the file is written if it is missing or differs. Exit status: 0 fine, 2 wrong
+usage, 3 not written, 5 outdated.
 """
 
-import argparse
-import multiprocessing
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Literal, NamedTuple
-from zlib import crc32
+import hashlib
+from collections.abc import Sequence
 
-from packaging.version import Version
-
-from telemetry import edge
-from telemetry.assets import SAMPLE, replace, shown
-from telemetry.errors import Exit, UserError
+from telemetry.records import exits
+from telemetry.records.exits import Exit
+from telemetry.records.files import SAMPLE
+from telemetry.records.findings import Kind, show
+from telemetry.records.generated import write_or_compare
+from telemetry.table.sample import render
 
 MEND = "python scripts/make_sample.py"
 
-ASSEMBLY = "synthetic"
-RESOLUTION = 10_000
-"""Bin size in bp."""
-
-CHROMOSOMES = {"chr1": 2_500_000, "chr2": 2_100_000}
-"""Lengths in bp.
-
-`stripepy call` leaves out chromosomes of 2,000,000 bp or less. `stripepy plot`, unless told a
-region, takes 2,500,000 bp at random: one chromosome of that very length leaves it no choice.
-"""
-
-
-class Stripe(NamedTuple):
-    """A planted stripe.
-
-    Attributes:
-        side: The triangle of the symmetric map in which StripePy sees it as a column.
-        anchor: Its middle, in bins from the start of the chromosome.
-        height: Its reach from the diagonal, in bins.
-    """
-
-    side: Literal["lower", "upper"]
-    anchor: int
-    height: int
-
-    def covers(self, row: int, column: int) -> bool:
-        """Tell whether the stripe holds a pixel of the upper triangle, given in bins."""
-        # A column of the lower triangle is, mirrored, a row of the upper one.
-        position = row if self.side == "lower" else column
-        return abs(position - self.anchor) <= 1 and column - row < self.height
-
-
-STRIPES = {
-    "chr1": (
-        Stripe("lower", 50, 60),
-        Stripe("upper", 110, 60),
-        Stripe("lower", 140, 50),
-        Stripe("upper", 200, 60),
-    ),
-    "chr2": (Stripe("lower", 70, 60), Stripe("upper", 150, 60)),
-}
-
-# Chosen by trial: StripePy's defaults find every stripe and no other, and `stripepy plot` does not
-# call the map too sparse.
-CONTACTS = 140  # expected on the diagonal, falling with the distance
-ENRICHMENT = 5  # inside a stripe
-NOISE = 15  # per cent, either way
-
-
-class Pixel(NamedTuple):
-    """A pixel of the upper triangle.
-
-    Attributes:
-        row: Bin, counted from the start of the first chromosome.
-        column: Bin, counted likewise; not before `row`.
-        contacts: How many were seen; at least one.
-    """
-
-    row: int
-    column: int
-    contacts: int
-
-
-def pixels() -> Iterator[Pixel]:
-    """Yield the map's pixels by row, then column; no contacts between chromosomes."""
-    start = 0
-    for chromosome, length in CHROMOSOMES.items():
-        end = start + bins_in(length)
-        for row in range(start, end):
-            for column in range(row, end):
-                inside = any(s.covers(row - start, column - start) for s in STRIPES[chromosome])
-                expected = CONTACTS * (ENRICHMENT if inside else 1)
-                per_cent = 100 - NOISE + crc32(b"%d,%d" % (row, column)) % (2 * NOISE + 1)
-                if contacts := expected * per_cent // (100 * (column - row + 1)):
-                    yield Pixel(row, column, contacts)
-        start = end
-
-
-def bins_in(length: int) -> int:
-    """Return the number of bins that hold `length` bp; the last may be shorter than the others."""
-    return -(-length // RESOLUTION)
-
-
-def render() -> bytes:
-    """Return the content of the .hic file.
-
-    Raises:
-        UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
-    """
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory, SAMPLE.name)
-        write_hic(path, CHROMOSOMES, list(pixels()))
-        return path.read_bytes()
-
-
-def write_hic(
-    path: Path,
-    chromosomes: Mapping[str, int],
-    pixels: Sequence[Pixel],
-    assembly: str = ASSEMBLY,
-) -> None:
-    """Write pixels as a .hic file, in a process of its own.
-
-    Once imported, hictkpy keeps a core busy until the process ends.
-
-    Args:
-        path: The file to be made.
-        chromosomes: Lengths in bp, by name.
-        pixels: The pixels, in bins counted from the start of the first chromosome.
-        assembly: Name of the genome assembly that the file bears.
-
-    Raises:
-        UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
-    """
-    try:
-        release = Version(version("hictkpy"))
-    except PackageNotFoundError:
-        release = Version("0")
-    if release < Version("1.4.0"):
-        raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev")
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        pool.submit(write_hic_here, path, chromosomes, pixels, assembly).result()
-
-
-def write_hic_here(
-    path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel], assembly: str
-) -> None:
-    """Do what `write_hic` does, in this process, which hictkpy will keep busy until it ends."""
-    import hictkpy
-
-    writer = hictkpy.hic.FileWriter(
-        path, dict(chromosomes), RESOLUTION, assembly=assembly, tmpdir=path.parent
-    )
-    rows, columns, contacts = map(list, zip(*pixels, strict=True))
-    writer.add_pixels_from_dict({"bin1_id": rows, "bin2_id": columns, "count": contacts})
-    writer.finalize()
-
-
-def make_sample(path: Path) -> None:
-    """Write the sample contact map as .hic, in place of any file at `path`.
-
-    Raises:
-        UserError: If hictkpy is missing or too old, or the file cannot be written.
-    """
-    replace(path, render())
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status.
-
-    Raises:
-        UserError: As `make_sample`.
-    """
-    parser = argparse.ArgumentParser(
-        description=f"Make {shown(SAMPLE)}, the contact map that the captures run StripePy on.",
-        epilog="Exit status: 0 up to date or written; 1 --check found it "
-        "outdated or missing; 2 wrong usage, no hictkpy, or no way to write.",
-    )
-    parser.add_argument("--check", action="store_true", help="compare only; write nothing")
-    check: bool = parser.parse_args(argv).check
-
+    """Run the command; return its exit status."""
+    parser = exits.parser(__doc__)
+    parser.add_argument("--check", action="store_true", help="compare only, write nothing")
+    options = parser.parse_args(argv)
     content = render()
-    present = SAMPLE.is_file()
-    if present and SAMPLE.read_bytes() == content:
-        print(f"Up to date: {shown(SAMPLE)}")
-        return Exit.OK
-    if check:
-        state = "is not what this script makes" if present else "is missing"
-        print(f"error: {shown(SAMPLE)} {state} -- mend: {MEND}", file=sys.stderr)
-        return Exit.FINDINGS
-    replace(SAMPLE, content)
-    print(f"Updated: {shown(SAMPLE)}")
-    return Exit.OK
+    found = write_or_compare(
+        {SAMPLE: content},
+        old=_checksum(SAMPLE.read_bytes()) if SAMPLE.is_file() else None,
+        new=_checksum(content),
+        write=not options.check,
+        kind=Kind.OUTDATED_SAMPLE,
+        mend=MEND,
+    )
+    show(found, SAMPLE)
+    return Exit.FINDINGS if found else Exit.OK
+
+
+def _checksum(content: bytes) -> list[str]:
+    """Say in a line of text what the binary file holds."""
+    return [f"SHA-256 {hashlib.sha256(content).hexdigest()}\n"]
 
 
 if __name__ == "__main__":
-    edge.run(main)
+    exits.run(main)

@@ -3,27 +3,22 @@
 
 Each is run in an environment of its own, with the dependencies of its time and with today's.
 Without an option, the outcome is written to assets/telemetry_releases.json. Exit status: 0 fine,
-1 findings, 2 wrong usage, 3 something could not be fetched.
+2 wrong usage, 3 something could not be fetched, 5 findings.
 """
 
 import argparse
-import difflib
-import json
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 
-from telemetry import (
-    assets,
-    chronicle,
-    edge,
-    environments,
-    fields,
-    findings,
-    history,
-    package_index,
-)
-from telemetry.errors import Exit, UserError
+from telemetry.records import documents, exits, fields, files, findings, releases
+from telemetry.records.exits import Exit, UserError
+from telemetry.records.findings import Finding, Kind
+from telemetry.records.generated import write_or_compare
+from telemetry.records.releases import History, Setup
+from telemetry.releases import history, index
+from telemetry.releases.changes import changes, since_faults, steps
 
 
 def main() -> int:
@@ -31,21 +26,24 @@ def main() -> int:
     # A stripepy that the caller has there would stand before each release's own.
     os.environ.pop("PYTHONPATH", None)
     dictionary = fields.load()
+    look = history.looking(dictionary, _progress())
     if options.bisect:
-        return _bisect(options.bisect, dictionary)
+        return _bisect(options.bisect, look)
     if options.only:
-        return _look_at(options.only, dictionary)
-    new = chronicle.compile_history(dictionary, _progress())
-    found = findings.against_history(history.since_faults(new, dictionary))
-    found += _compare(new, write=not options.check)
-    _show(found)
-    megabytes = environments.size(chronicle.CACHE) / 1e6
-    print(f"{len(new.releases)} releases; {assets.shown(chronicle.CACHE)}: {megabytes:.0f} MB")
+        found = _look_at(options.only, look)
+    else:
+        new = history.compile_history(look)
+        found = [
+            Finding(Kind.SINCE_DISAGREES, field, "", f"{shows}; correct `since` of its entry")
+            for field, shows in since_faults(new, dictionary).items()
+        ]
+        found += _compare(new, write=not options.check)
+    findings.show(found, files.RELEASES)
     return Exit.FINDINGS if found else Exit.OK
 
 
 def _options() -> argparse.Namespace:
-    parser = edge.parser(__doc__)
+    parser = exits.parser(__doc__)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="compare only, write nothing")
     mode.add_argument(
@@ -59,10 +57,10 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _bisect(package: str, dictionary: fields.Dictionary) -> int:
-    newest = package_index.releases(chronicle.STRIPEPY)[-1]
-    stretches = chronicle.bisect(package, newest, dictionary, _progress())
-    for step in chronicle.steps(stretches):
+def _bisect(package: str, look: history.Look) -> int:
+    newest = index.releases(history.STRIPEPY)[-1]
+    stretches = history.bisect(package, newest, look)
+    for step in steps(stretches):
         print(f"{step.package} {step.after} (after {step.before}):")
         for change in step.changes:
             print(f"  {change}")
@@ -72,75 +70,54 @@ def _bisect(package: str, dictionary: fields.Dictionary) -> int:
     return Exit.OK
 
 
-def _look_at(wanted: list[str], dictionary: fields.Dictionary) -> int:
-    releases = {str(r.version): r for r in package_index.releases(chronicle.STRIPEPY)}
-    if unknown := sorted(set(wanted) - set(releases)):
-        raise UserError(
-            f"the index has no stripepy-hic {', '.join(unknown)}",
-            f"choose from {', '.join(releases)}",
-        )
-    chosen = chronicle.jobs([releases[version] for version in wanted])
-    committed = {(s.release, s.dependencies): s for s in history.load().setups}
+def _look_at(wanted: Sequence[str], look: history.Look) -> list[Finding]:
+    known = {str(release.version): release for release in index.releases(history.STRIPEPY)}
+    if unknown := sorted(set(wanted) - set(known)):
+        message = f"the index has no {history.STRIPEPY} {', '.join(unknown)}"
+        raise UserError(message, f"choose from {', '.join(known)}")
+    committed = {(s.release, s.dependencies): s for s in releases.load().setups}
     found = []
-    for setup in chronicle.look_at(chosen, dictionary, _progress()):
-        old = committed.get((setup.release, setup.dependencies))
-        if old is None or old.settled() != setup.settled():
-            changes = history.changes(old, setup) if old else []
-            told = "; ".join(map(str, changes)) or "not in the committed history"
-            what = f"stripepy-hic {setup.release}, {setup.dependencies}"
-            found.append(findings.Finding(findings.Kind.OUTDATED_RELEASES, what, "", told))
-    _show(found)
-    return Exit.FINDINGS if found else Exit.OK
+    for job in (job for version in wanted for job in history.jobs(known[version])):
+        new = look(job)
+        old = committed.get((new.release, new.dependencies))
+        if old is None or old.settled() != new.settled():
+            told = "; ".join(map(str, changes(old, new))) if old else "not in the committed history"
+            what = f"{history.STRIPEPY} {new.release}, {new.dependencies}"
+            found.append(Finding(Kind.OUTDATED_RELEASES, what, "", f"{told}; {releases.MEND}"))
+    return found
 
 
-def _progress() -> chronicle.Tell:
+def _progress() -> Callable[[Setup], None]:
     started = time.monotonic()
 
-    def tell(setup: history.Setup) -> None:
-        what = f"stripepy-hic {setup.release}, {setup.dependencies} dependencies"
-        if setup.sdk:
-            what += f", opentelemetry-sdk {setup.sdk}"
-        print(
-            f"{time.monotonic() - started:4.0f} s: {what}: {setup.told_state}",
-            file=sys.stderr,
-            flush=True,
-        )
+    def tell(setup: Setup) -> None:
+        sdk = f", {history.SDK} {setup.sdk}" if setup.sdk else ""
+        what = f"{history.STRIPEPY} {setup.release}, {setup.dependencies} dependencies{sdk}"
+        seconds = time.monotonic() - started
+        print(f"{seconds:4.0f} s: {what}: {setup.told_state}", file=sys.stderr, flush=True)
 
     return tell
 
 
-def _compare(new: history.History, *, write: bool) -> list[findings.Finding]:
+def _compare(new: History, *, write: bool) -> list[Finding]:
     """Compare with the committed history; replace it if that is asked for and it differs."""
+    content = releases.render(new)
+    schema = content[files.RELEASES_SCHEMA].decode()
     try:
-        old = history.load()
+        committed = files.read(files.RELEASES_SCHEMA, releases.MEND)
+        old = documents.lines(releases.load().settled(), committed)
     except UserError as error:
         print(f"note: {error.message}", file=sys.stderr)
         old = None
-    schema = history.render_schema()
-    fresh = assets.RELEASES_SCHEMA.is_file() and assets.RELEASES_SCHEMA.read_bytes() == schema
-    if old and old.settled() == new.settled() and fresh:
-        print(f"Up to date: {assets.shown(assets.RELEASES)}")
-        return []
-    if write:
-        assets.replace(assets.RELEASES, history.render(new))
-        assets.replace(assets.RELEASES_SCHEMA, schema)
-        print(f"Updated: {assets.shown(assets.RELEASES)}")
-        return []
-    if old is not None:
-        sys.stdout.writelines(
-            difflib.unified_diff(_lines(old), _lines(new), "(committed)", "(this run)")
-        )
-    return [findings.outdated_releases(history.MEND)]
-
-
-def _lines(document: history.History) -> list[str]:
-    return json.dumps(document.settled(), indent=1).splitlines(keepends=True)
-
-
-def _show(found: list[findings.Finding]) -> None:
-    for line in findings.lines(found, assets.RELEASES):
-        print(line)
+    return write_or_compare(
+        content,
+        old=old,
+        new=documents.lines(new.settled(), schema),
+        write=write,
+        kind=Kind.OUTDATED_RELEASES,
+        mend=releases.MEND,
+    )
 
 
 if __name__ == "__main__":
-    edge.run(main)
+    exits.run(main)

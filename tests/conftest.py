@@ -1,4 +1,4 @@
-"""What the tests share: a scratch copy of the project, doctored stripepys, the built site."""
+"""What the tests share: tools that may be missing, copies to write to, and the built site."""
 
 import importlib.util
 import os
@@ -6,38 +6,124 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
+NODE_MODULES = ROOT / "tests" / "browser" / "node_modules"
 
-# The documented command, but without worker processes, which take longer to start than to work.
-QUICK = ("call", "sample.hic", "10000")
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-Doctor = Callable[..., Path]
+Doctor = Callable[[dict[str, tuple[str, str]]], Path]
 
 
-def installed_stripepy() -> Path:
-    """Folder of the installed package; it is read, copied, and never changed."""
-    spec = importlib.util.find_spec("stripepy")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
+# -- Tools that a machine may not have ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool that some tests need.
+
+    Attributes:
+        kind: What these tests are called.
+        lack: What is wrong where it is missing, and the command that brings it.
+        found: Whether it is here.
+    """
+
+    kind: str
+    lack: str
+    found: Callable[[], object]
+
+
+def _program(kind: str, name: str, package: str) -> Tool:
+    return Tool(kind, f"{name} is missing: apt-get install {package}", lambda: shutil.which(name))
+
+
+def _file(kind: str, name: str, path: Path, command: str) -> Tool:
+    return Tool(kind, f"{name} is missing: {command}", path.exists)
+
+
+def _runs(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def _have_namespaces() -> bool:
+    from telemetry.box import observing
+
+    return observing.have_namespaces()
+
+
+TOOLS = {
+    "chromium": _program("browser", "chromium", "chromium"),
+    "axe-core": _file("browser", "axe-core", NODE_MODULES / "axe-core", "make browser"),
+    "vnu": _file("HTML", "vnu-jar", NODE_MODULES / "vnu-jar", "make browser"),
+    "java": _program("HTML and EPUB", "java", "default-jre-headless"),
+    "pango": Tool(
+        "PDF",
+        "pango is missing: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0",
+        lambda: _runs(sys.executable, "-c", "import weasyprint"),
+    ),
+    "zsh": _program("shell", "zsh", "zsh"),
+    "fish": _program("shell", "fish", "fish"),
+    "environment-modules": _file(
+        "shell",
+        "environment-modules",
+        Path("/usr/share/modules/init/bash"),
+        "apt-get install environment-modules",
+    ),
+    "git": _program("checkout", "git", "git"),
+    "workflow tools": _file(
+        "workflow", "snakemake", ROOT / ".venv" / "tools" / "bin" / "snakemake", "make test-all"
+    ),
+    "namespaces": Tool(
+        "network",
+        "namespaces are not allowed: on Ubuntu,"
+        " sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        _have_namespaces,
+    ),
+}
+
+
+def need(*names: str) -> None:
+    """Skip a test that a tool is missing for; with `make test-all`, fail it.
+
+    Args:
+        names: Tools, as `TOOLS` calls them.
+    """
+    for tool in (TOOLS[name] for name in names):
+        if not tool.found():
+            if os.environ.get("REQUIRE_TOOLS"):
+                pytest.fail(tool.lack, pytrace=False)
+            pytest.skip(tool.lack)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name each missing tool once, with the tests that it kept from running."""
+    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", [])]
+    skipped = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+    kinds = {tool.lack: f"{tool.kind} " for tool in TOOLS.values()}
+    for lack, count in skipped.items():
+        plural = "" if count == 1 else "s"
+        terminalreporter.write_line(f"{count} {kinds.get(lack, '')}test{plural} skipped: {lack}")
+
+
+# -- What tests run -------------------------------------------------------------------------------
 
 
 def python(
     *arguments: str | Path,
     folder: Path = ROOT,
-    interpreter: Path = Path(sys.executable),
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run this Python to its end, whatever that is, and keep what it says."""
     return subprocess.run(
-        [interpreter, *arguments],
+        [sys.executable, *arguments],
         cwd=folder,
         env={**os.environ, **(env or {})},
         capture_output=True,
@@ -49,47 +135,32 @@ def python(
 
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
-    """An empty folder whose name is short enough for a capture to work in."""
+    """An empty folder whose name is short enough for the sockets of a run."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         yield Path(name)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A scratch copy of what the site is built from, to be written to at will."""
+    """A copy of what the site is built from, to be written to at will."""
     folder = tmp_path / "project"
-    for name in ("scripts", "assets", "docs"):
-        shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "conf.py", folder)
+    copy_project(folder)
     return folder
 
 
-@pytest.fixture(scope="session")
-def quick_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Assets that document `QUICK`."""
-    folder = tmp_path_factory.mktemp("quick")
-    for name in ("scripts", "assets"):
+def copy_project(folder: Path) -> None:
+    """Copy what the site is built from."""
+    for name in ("scripts", "assets", "docs"):
         shutil.copytree(ROOT / name, folder / name)
-    run = python("scripts/telemetry_table.py", "--", *QUICK, folder=folder)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return folder / "assets"
+    shutil.copy(ROOT / "conf.py", folder)
 
 
-@pytest.fixture
-def quick_project(project: Path, quick_assets: Path) -> Path:
-    """A scratch copy that documents `QUICK`, for the many tests that run stripepy again."""
-    shutil.copytree(quick_assets, project / "assets", dirs_exist_ok=True)
-    return project
-
-
-@pytest.fixture
-def table(project: Path) -> Run:
-    """Run telemetry_table.py of the scratch copy: `table("--check", PYTHONPATH=...)`."""
-
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return python("scripts/telemetry_table.py", *arguments, folder=project, env=environment)
-
-    return run
+def installed_stripepy() -> Path:
+    """Folder of the installed package; it is read, copied, and never changed."""
+    spec = importlib.util.find_spec("stripepy")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
 
 @pytest.fixture
@@ -97,25 +168,56 @@ def doctor(tmp_path: Path) -> Doctor:
     """Copy stripepy and change it: `doctor({"cli/call.py": ("old", "new")})` -> its parent."""
 
     def change(edits: dict[str, tuple[str, str]]) -> Path:
-        folder = tmp_path / "doctored"
-        package = folder / "stripepy"
+        package = tmp_path / "doctored" / "stripepy"
         shutil.copytree(installed_stripepy(), package)
         for name, (old, new) in edits.items():
             text = (package / name).read_text()
-            assert text.count(old) >= 1, f"{name} has changed: nothing to doctor at {old!r}"
+            assert old in text, f"{name} has changed: nothing to doctor at {old!r}"
             (package / name).write_text(text.replace(old, new, 1))
-        return folder
+        return package.parent
 
     return change
+
+
+# -- What is made once for all tests --------------------------------------------------------------
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Make a folder in the first worker that needs it; the others wait for it.
+
+    Args:
+        factory: pytest's own fixture.
+        name: Name of the folder.
+        make: Makes its content in an empty folder.
+    """
+    base = factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    making, failed = shared.with_suffix(".making"), shared.with_suffix(".failed")
+    try:
+        shared.with_suffix(".claimed").mkdir()
+    except FileExistsError:
+        deadline = time.monotonic() + 300
+        while not shared.exists():
+            assert not failed.exists(), f"another worker could not make the {name}"
+            assert time.monotonic() < deadline, f"no worker has made the {name}"
+            time.sleep(0.2)
+        return shared
+    try:
+        making.mkdir()
+        make(making)
+    except BaseException:
+        failed.touch()
+        raise
+    return making.rename(shared)
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built once from the committed files; the folder with its pages."""
-    build = tmp_path_factory.mktemp("site")
-    subprocess.run(
-        [sys.executable, "-m", "sphinx", "-M", "html", "docs", build, "-c", ".", "-W", "-n", "-q"],
-        cwd=ROOT,
-        check=True,
-    )
-    return build / "html"
+
+    def build(folder: Path) -> None:
+        options = ("-c", ".", "-d", folder / "doctrees", "-W", "-n", "-q")
+        run = python("-m", "sphinx", *options, "docs", folder / "html")
+        assert run.returncode == 0, run.stderr
+
+    return once(tmp_path_factory, "site", build) / "html"

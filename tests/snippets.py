@@ -1,16 +1,16 @@
 """The snippets of a page, as they stand there."""
 
-import functools
-import tempfile
-import warnings
+import re
+import textwrap
 from dataclasses import dataclass
 
-from docutils import nodes
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Generic
-from sphinx.application import Sphinx
 
 from conftest import ROOT
+
+SNIPPET = re.compile(r"^\.\. snippet:: (\S+)\n((?:   :.*\n)*)\n((?:(?:   .*)?\n)+)", re.MULTILINE)
+OPTION = re.compile(r"^   :([a-z-]+): (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Snippet:
         caption: Its caption; empty for none.
         code: What a reader copies: without prompts and output.
         output: What the page says that is printed.
-        not_tried: Why it is not tried; empty if it is.
+        not_tried: Why it is not tested; empty if it is.
     """
 
     tool: str
@@ -37,24 +37,28 @@ class Snippet:
         return self.caption.partition(",")[0]
 
 
-@functools.cache
-def snippets(page: str) -> tuple[Snippet, ...]:
-    """Every snippet of a page, read as the site reads it."""
-    # Of Sphinx on its own future; a build does not end by them either.
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
-        app = Sphinx(ROOT / "docs", ROOT, folder, folder, "dummy", status=None, freshenv=True)
-        app.builder.read_doc(page)
-        doctree = app.env.get_doctree(page)
-    return tuple(
-        _snippet(node) for node in doctree.findall(nodes.container) if "snippet" in node["classes"]
-    )
+def snippets(page: str) -> list[Snippet]:
+    """Every snippet of a page."""
+    text = (ROOT / "docs" / f"{page}.rst").read_text(encoding="utf-8")
+    found = [_snippet(*match.groups()) for match in SNIPPET.finditer(text + "\n")]
+    assert len(found) == text.count(".. snippet::") > 0
+    return found
 
 
-def _snippet(node: nodes.container) -> Snippet:
-    [block] = node.findall(nodes.literal_block)
+def tried(page: str) -> list[Snippet]:
+    """The snippets of a page that are tested."""
+    return [snippet for snippet in snippets(page) if not snippet.not_tried]
+
+
+def _snippet(language: str, options: str, body: str) -> Snippet:
+    given = dict(OPTION.findall(options))
     # As the copy button does: see copybutton_exclude in conf.py.
-    tokens = list(get_lexer_by_name(block["language"]).get_tokens(block.astext()))
+    tokens = list(get_lexer_by_name(language).get_tokens(textwrap.dedent(body).strip("\n") + "\n"))
     shown = {Generic.Prompt, Generic.Output}
-    code = "".join(text for kind, text in tokens if kind not in shown)
-    output = "".join(text for kind, text in tokens if kind is Generic.Output)
-    return Snippet(node["tool"], node["caption"], code, output, node["not_tried"])
+    return Snippet(
+        tool=given["tool"],
+        caption=given.get("caption", "").replace("``", ""),
+        code="".join(text for kind, text in tokens if kind not in shown),
+        output="".join(text for kind, text in tokens if kind is Generic.Output),
+        not_tried=given.get("not-tried", ""),
+    )

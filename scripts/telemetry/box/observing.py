@@ -1,0 +1,125 @@
+"""Make many runs, several at once, each with a supervisor of its own."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from functools import cache
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+
+from telemetry.box.world import World
+from telemetry.capture.process import SCRIPTS, capture
+from telemetry.records.runs import NO_NAMESPACES, Mode, Observation, Run
+
+# Most of what they do is to wait for somebody who does not answer.
+TIMED_AT_ONCE = 4
+
+# Forks processes without threads, which namespaces need.
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+
+def observe(
+    runs: Sequence[Run], world: World, tell: Callable[[Observation], None] = lambda _: None
+) -> dict[str, Observation]:
+    """Make runs, several at once.
+
+    Where there are no namespaces, runs are made in memory, as far as that shows what they are for.
+
+    Args:
+        runs: What to run; names differ.
+        world: What the runs have around them.
+        tell: Called with each observation as it is made.
+
+    Returns:
+        Observations by name, in the order of the runs.
+    """
+    if have_namespaces():
+        _load_supervisor()
+    seen: dict[str, Observation] = {}
+    # Those whose time matters go first: others would take the cores from them.
+    for timed, at_once in ((True, TIMED_AT_ONCE), (False, os.cpu_count() or 1)):
+        with ThreadPoolExecutor(at_once) as pool:
+            futures = [pool.submit(_observe_one, run, world) for run in runs if run.timed is timed]
+            try:
+                for future in as_completed(futures):
+                    observation = future.result()
+                    seen[observation.run.name] = observation
+                    tell(observation)
+            except BaseException:
+                for future in futures:
+                    future.cancel()
+                for process in multiprocessing.active_children():
+                    process.terminate()
+                raise
+    return {run.name: seen[run.name] for run in runs}
+
+
+@cache
+def _load_supervisor() -> None:
+    """Start the server that forks supervisors, with their modules loaded once for all."""
+    _CONTEXT.set_forkserver_preload(["telemetry.box.supervisor", "h5py"])
+    before = os.environ.get("PYTHONPATH")
+    # It looks for what it loads where Python does, not where this process does.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SCRIPTS), before)))
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+def _observe_one(run: Run, world: World) -> Observation:
+    if run.mode is Mode.UNMODIFIED and not have_namespaces():
+        if not run.fits_memory:
+            return Observation(run, not_tried=NO_NAMESPACES)
+        run = replace(run, mode=Mode.MEMORY)
+    if run.mode is Mode.MEMORY:
+        names = world.names
+        return capture(
+            run, world.files, world.interpreter, names.environment, (names.work, names.home)
+        )
+    return supervised(run, world)
+
+
+def supervised(run: Run, world: World) -> Observation:
+    """Make a run by a process of its own; if that dies, say so instead of waiting."""
+    receiving, sending = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_supervise, args=(run, world, sending), daemon=True)
+    process.start()
+    sending.close()
+    try:
+        observation: Observation = receiving.recv()
+    except EOFError:
+        process.join()
+        status = process.exitcode or 0
+        how = f"status {status}" if status >= 0 else signal.Signals(-status).name
+        return Observation(run, fault=f"its supervisor ended with {how}")
+    finally:
+        receiving.close()
+    process.join()
+    return observation
+
+
+def _supervise(run: Run, world: World, sending: Connection) -> None:
+    from telemetry.box.supervisor import supervise
+
+    sending.send(supervise(run, world))
+    sending.close()
+
+
+@cache
+def have_namespaces() -> bool:
+    """Whether namespaces can be used; tried in a process that can be thrown away.
+
+    Some systems let a process in and then allow it nothing there.
+    """
+    module = [sys.executable, "-m", "telemetry.capture.namespaces"]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    return subprocess.run(module, env=environment, check=False).returncode == 0

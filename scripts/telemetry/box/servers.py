@@ -1,0 +1,241 @@
+"""Servers on loopback that stand in for the collector, a proxy, a name server and a web site.
+
+They keep what reaches them to the byte: request lines, headers, bodies as they came over the wire,
+and the names that were asked for. How they answer, or fail to, is the condition's choice.
+"""
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import dns.rcode
+import dns.rrset
+
+from telemetry.records.runs import Network, Request
+
+LOOPBACK = "127.0.0.1"
+PROXY_PORT = 3128
+NAME_SERVER_PORT = 53
+HTTPS_PORT = 443
+
+STATUS = {
+    Network.BAD_REQUEST: 400,
+    Network.NOT_FOUND: 404,
+    Network.TOO_MANY: 429,
+    Network.ERROR: 500,
+    Network.UNAVAILABLE: 503,
+    Network.REDIRECT: 307,
+}
+HEADERS = {
+    Network.TOO_MANY: ("Retry-After", "1"),
+    Network.REDIRECT: ("Location", "https://elsewhere.example/v1/traces"),
+}
+
+NOBODY_LISTENS = frozenset(
+    {Network.REFUSED, Network.NO_NETWORK, Network.NO_NAME_SERVER, Network.SILENT_NAME_SERVER}
+)
+
+
+@dataclass
+class Seen:
+    """What reached the servers of one run."""
+
+    requests: list[Request] = field(default_factory=list)
+    look_ups: list[str] = field(default_factory=list)
+    tunnels: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    connections: int = 0
+    other_connections: int = 0
+
+
+class TlsServer(ThreadingHTTPServer):
+    """An HTTPS server on loopback.
+
+    Args:
+        port: Port to listen on.
+        certificate: PEM file with key and chain.
+        authority: PEM file of the authority whose client certificates are accepted.
+        handler: Answers requests.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, port: int, certificate: Path, authority: Path, handler: Any) -> None:
+        super().__init__((LOOPBACK, port), handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(authority)
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: a client that hangs up, or distrusts the certificate, is an answer too."""
+
+
+class _CollectorHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "Collector"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        shown: Any = self.connection.getpeercert() or {}
+        names = [value for _, value in shown.get("subjectAltName", ())]
+        request = Request(self.requestline, tuple(self.headers.items()), body, ", ".join(names))
+        self.server.seen.requests.append(request)
+        network = self.server.network
+        self.send_response(STATUS.get(network, 200))
+        if network in HEADERS:
+            self.send_header(*HEADERS[network])
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = do_POST  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing; what is seen is kept."""
+
+
+class Collector(TlsServer):
+    """An OTLP/HTTP receiver.
+
+    Args:
+        seen: Where to keep what comes.
+        network: How to answer.
+        port: Port to listen on.
+        certificate: PEM file with key and chain.
+        authority: PEM file of the authority whose client certificates are accepted.
+    """
+
+    def __init__(
+        self, seen: Seen, network: Network, port: int, certificate: Path, authority: Path
+    ) -> None:
+        self.seen, self.network = seen, network
+        super().__init__(port, certificate, authority, _CollectorHandler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        accepted = super().get_request()
+        self.seen.connections += 1
+        return accepted
+
+
+class WebSite(TlsServer):
+    """A web site with one file, which it sends whatever is asked for.
+
+    Args:
+        seen: Where to count its connections.
+        file: The file.
+        certificate: PEM file with key and chain.
+        authority: PEM file of the authority whose client certificates are accepted.
+    """
+
+    def __init__(self, seen: Seen, file: Path, certificate: Path, authority: Path) -> None:
+        class Handler(SimpleHTTPRequestHandler):
+            def translate_path(self, path: str) -> str:
+                return str(file)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.seen = seen
+        super().__init__(HTTPS_PORT, certificate, authority, Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        accepted = super().get_request()
+        self.seen.other_connections += 1
+        return accepted
+
+
+class BlackHole:
+    """A port whose queue is full: the kernel drops what comes, as a firewall does."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_server((LOOPBACK, port), backlog=0)
+        self.callers = []
+        for _ in range(4):
+            caller = socket.socket()
+            caller.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                caller.connect(self.socket.getsockname())
+            self.callers.append(caller)
+
+
+class Proxy(threading.Thread):
+    """An HTTP proxy that knows CONNECT, and leads every tunnel to one place.
+
+    Args:
+        seen: Where to keep which tunnels were asked for, with the headers of the question.
+        target: Port on loopback to which tunnels lead.
+    """
+
+    def __init__(self, seen: Seen, target: int) -> None:
+        super().__init__(daemon=True)
+        self.seen, self.target = seen, target
+        self.socket = socket.create_server((LOOPBACK, PROXY_PORT))
+
+    def run(self) -> None:
+        while True:
+            client, _ = self.socket.accept()
+            threading.Thread(target=self._tunnel, args=(client,), daemon=True).start()
+
+    def _tunnel(self, client: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head and (piece := client.recv(65536)):
+            head += piece
+        line, *fields = head.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
+        headers = {n.lower(): v.strip() for n, _, v in (f.partition(":") for f in fields)}
+        self.seen.tunnels.append((line, headers))
+        if not line.startswith("CONNECT "):
+            client.close()
+            return
+        server = socket.create_connection((LOOPBACK, self.target))
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        ends = {client: server, server: client}
+        while True:
+            for end in select.select(list(ends), [], [])[0]:
+                if not (piece := end.recv(65536)):
+                    for sock in ends:
+                        sock.close()
+                    return
+                ends[end].sendall(piece)
+
+
+class NameServer(threading.Thread):
+    """A DNS server: some names lead to loopback, every other does not exist; all are kept.
+
+    Args:
+        seen: Where to keep the names.
+        known: Names that have an address; None answers nothing at all.
+    """
+
+    def __init__(self, seen: Seen, known: Collection[str] | None) -> None:
+        super().__init__(daemon=True)
+        self.seen, self.known = seen, known
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((LOOPBACK, NAME_SERVER_PORT))
+
+    def run(self) -> None:
+        while True:
+            wire, client = self.socket.recvfrom(65536)
+            question = dns.message.from_wire(wire)
+            answer = dns.message.make_response(question)
+            for asked in question.question:
+                name = asked.name.to_text(omit_final_dot=True)
+                self.seen.look_ups.append(name)
+                if self.known is None:
+                    continue
+                if name.lower() not in self.known:
+                    answer.set_rcode(dns.rcode.NXDOMAIN)
+                elif asked.rdtype == 1:
+                    answer.answer.append(dns.rrset.from_text(asked.name, 60, "IN", "A", LOOPBACK))
+            if self.known is not None:
+                self.socket.sendto(answer.to_wire(), client)

@@ -1,0 +1,287 @@
+"""The supervisor of one unmodified run: a process in namespaces of its own, with the servers.
+
+There the installed console script is started by exec with its own interpreter, as a shell would do
+it: nothing of it is replaced. Only the thread that importing hictkpy starts, which keeps a core
+busy until its process ends, is given the time that nobody else wants.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from telemetry.box import servers
+from telemetry.box.world import World
+from telemetry.capture import namespaces
+from telemetry.capture.folder import (
+    RECORD_VARIABLE,
+    WATCHER,
+    PrivateFolder,
+    add_path,
+    private_folder,
+)
+from telemetry.records.runs import NO_NAMESPACES, Ending, Network, Observation, Run, Wire
+
+# The least that a pipe can hold; filled, it holds a run up when its output begins.
+PIPE_BYTES = 4096
+
+# Where name servers are said to be on a machine without a network; an address of documentation.
+NOWHERE = "192.0.2.53"
+
+
+def supervise(run: Run, world: World) -> Observation:
+    """Make a run in namespaces that this process enters, which is why it can make only one."""
+    with private_folder(world.names.work, world.names.home) as folder:
+        folder.fill(run, world.files, world.host)
+        resolver = NOWHERE if run.network is Network.NO_NETWORK else servers.LOOPBACK
+        (folder.root / "resolv.conf").write_text(f"nameserver {resolver}\n")
+        covers = {**world.covers, "/etc/resolv.conf": folder.root / "resolv.conf"}
+        before = folder.times()
+        if not namespaces.enter(world.names.host, covers):
+            return Observation(run, not_tried=NO_NAMESPACES)
+        # For the digest of result files; no sooner, since it starts threads.
+        import h5py  # noqa: F401
+
+        namespaces.adopt_orphans()
+        seen = servers.Seen()
+        opened = _open(run, world, seen)
+        process = _Process(run, world, folder)
+        exit_status, timed_out, started, ended = process.attend()
+        left = _leftovers()
+        counts = namespaces.kernel_counts()
+        folder.keep(run, world.files)
+        return Observation(
+            run=run,
+            exit_status=exit_status,
+            timed_out=timed_out,
+            started=started,
+            ended=ended,
+            last_output=(folder.root / "stdout").stat().st_mtime,
+            stdout=folder.text("stdout"),
+            stderr=folder.text("stderr"),
+            bodies=tuple(request.body for request in seen.requests),
+            attempts=tuple(_attempts(run, world, seen, counts, opened)),
+            files=folder.changed(before),
+            sealed=True,
+            seen_on_wire=Wire(
+                requests=tuple(seen.requests),
+                look_ups=tuple(seen.look_ups),
+                tunnels=tuple(seen.tunnels),
+                connections=seen.connections - len(seen.tunnels),
+                left_running=tuple(left),
+                host_name=socket.gethostname(),
+            ),
+            variables=tuple(folder.records("variable")),
+            written_elsewhere=tuple(folder.records("written")),
+            parser=tuple(next(iter(folder.records("parser")), ())),
+        )
+
+
+# Open ports that nothing serves, kept from being collected and so closed.
+_kept: list[object] = []
+
+
+def _open(run: Run, world: World, seen: servers.Seen) -> int:
+    """Open the ports that the run will find; return how many connections that itself opened."""
+    opened = 0
+    if run.network is Network.BLACK_HOLE:
+        hole = servers.BlackHole(world.port)
+        opened = len(hole.callers)
+        _kept.append(hole)
+    elif run.network is Network.SILENT:
+        _kept.append(socket.create_server((servers.LOOPBACK, world.port)))
+    elif run.network not in servers.NOBODY_LISTENS:
+        kind = "wrong" if run.network is Network.WRONG_CERTIFICATE else "right"
+        collector = servers.Collector(
+            seen, run.network, world.port, world.certificate(kind), world.authority
+        )
+        _serve(collector)
+    if run.hosts:
+        site = servers.WebSite(
+            seen, world.files / "data", world.certificate("right"), world.authority
+        )
+        _serve(site)
+    if run.network not in {Network.NO_NETWORK, Network.NO_NAME_SERVER}:
+        silent = run.network is Network.SILENT_NAME_SERVER
+        servers.NameServer(seen, None if silent else {world.host.lower(), *run.hosts}).start()
+    servers.Proxy(seen, world.port).start()
+    return opened
+
+
+def _serve(server: servers.TlsServer) -> None:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def _attempts(
+    run: Run, world: World, seen: servers.Seen, counts: dict[str, int], opened: int
+) -> Iterator[str]:
+    """Yield every attempt to reach anything but the collector and what the command line names."""
+    for name in seen.look_ups:
+        if name not in {world.host, *run.hosts, *run.missing_hosts}:
+            yield f"look-up of {name}"
+    if counts["unrouted"] and run.network is not Network.NO_NETWORK:
+        yield f"{counts['unrouted']} packets that had no way out"
+    # Through the proxy, there are two connections for each: one of them is the proxy's.
+    known = opened + seen.connections + seen.other_connections + len(seen.tunnels)
+    if counts["tcp"] > known and run.network is Network.ANSWERS:
+        yield f"{counts['tcp'] - known} connections to something else on this machine"
+
+
+@dataclass
+class _Process:
+    """The process of a run: its start, its end."""
+
+    run: Run
+    world: World
+    folder: PrivateFolder
+
+    def environment(self) -> dict[str, str]:
+        run, world = self.run, self.world
+        environment = self.folder.environment(world.interpreter, world.paths)
+        texts = {
+            "{home}": str(self.folder.home),
+            "{files}": str(world.files),
+            "{authority}": str(world.authority),
+            "{certificate}": str(world.certificate("client")),
+        }
+        environment |= {**world.names.environment, **run.environment}
+        for placeholder, text in texts.items():
+            for name, value in environment.items():
+                environment[name] = value.replace(placeholder, text)
+        if run.trusts:
+            environment.setdefault("REQUESTS_CA_BUNDLE", str(world.authority))
+        # What does not use requests asks OpenSSL: the download of a data set, and some exporters.
+        if run.trusts or run.hosts:
+            environment.setdefault("SSL_CERT_FILE", str(world.authority))
+        if run.timed or run.ending.signal is not None:
+            environment["PYTHONUNBUFFERED"] = "1"
+        if run.watched:
+            add_path(environment, WATCHER)
+            environment[RECORD_VARIABLE] = str(self.folder.record)
+        return environment
+
+    def attend(self) -> tuple[int, bool, float, float]:
+        """Start the process and wait for its end; bring that about where it is ordered.
+
+        Returns:
+            Exit status, whether it timed out, and when it started and had ended.
+        """
+        run = self.run
+        # Whoever started all this may ignore them, as a shell does for its background.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _end)
+        stripepy = str(self.world.interpreter.with_name("stripepy"))
+        pipe = _full_pipe() if run.ending is not Ending.NORMAL else None
+        if pipe and run.ending is Ending.CLOSED_PIPE:
+            os.close(pipe[0])
+        with (
+            (self.folder.root / "stdout").open("wb") as stdout,
+            (self.folder.root / "stderr").open("wb") as stderr,
+        ):
+            started = time.time()
+            process = subprocess.Popen(
+                [*run.prefix, stripepy, *run.argv],
+                cwd=self.folder.work,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=pipe[1] if pipe else stdout,
+                stderr=stderr,
+                start_new_session=True,
+                # Before it, no thread was started but those of the servers, which hold no lock of
+                # Python's that prctl needs.
+                preexec_fn=namespaces.die_with_parent,  # noqa: PLW1509
+            )
+        if pipe:
+            os.close(pipe[1])
+        try:
+            threading.Thread(target=_quieten, args=(process.pid,), daemon=True).start()
+            if pipe and run.ending.signal is not None:
+                self._interrupt(process, pipe[0], run.ending.signal)
+            status = process.wait(run.timeout)
+            return status, False, started, time.time()
+        except subprocess.TimeoutExpired:
+            return -signal.SIGKILL, True, started, time.time()
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def _interrupt(self, process: subprocess.Popen[bytes], pipe: int, number: int) -> None:
+        """Send a signal once the run's output has begun and is held up by a pipe that is full."""
+        deadline = time.monotonic() + self.run.timeout
+        where = Path("/proc", str(process.pid), "wchan")
+        while "pipe_w" not in where.read_text() and time.monotonic() < deadline:
+            if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return
+            time.sleep(0.01)
+        # A terminal's Ctrl-C reaches every process of the command.
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+        threading.Thread(target=_drain, args=(pipe,), daemon=True).start()
+
+
+def _end(number: int, frame: object) -> None:
+    sys.exit(128 + number)
+
+
+def _full_pipe() -> tuple[int, int]:
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    os.write(writing, b" " * PIPE_BYTES)
+    return reading, writing
+
+
+def _drain(pipe: int) -> None:
+    while os.read(pipe, PIPE_BYTES):
+        pass
+
+
+def _leftovers() -> list[str]:
+    """Command lines of processes that outlived the run; given a moment to end, then ended."""
+    deadline = time.monotonic() + 1.0
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.01)
+        except ChildProcessError:
+            return []
+    left = []
+    for process in _children(os.getpid()):
+        command = Path("/proc", str(process), "cmdline").read_bytes().replace(b"\0", b" ")
+        left.append(command.decode(errors="replace").strip())
+        os.kill(process, signal.SIGKILL)
+    return left or ["a process"]
+
+
+def _children(process: int) -> list[int]:
+    return [
+        int(child)
+        for task in Path("/proc", str(process), "task").glob("*/children")
+        for child in task.read_text().split()
+    ]
+
+
+def _quieten(process: int) -> None:
+    """Give each thread of a process and its children that only spins the time nobody else wants."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    quiet: set[int] = set()
+    while True:
+        time.sleep(0.03)
+        family = [process]
+        for parent in family:
+            with contextlib.suppress(OSError, ValueError):
+                family += _children(parent)
+                for status in Path("/proc", str(parent), "task").glob("*/stat"):
+                    thread = int(status.parts[4])
+                    times = status.read_text().rpartition(")")[2].split()[11:13]
+                    if thread not in {parent, *quiet} and sum(map(int, times)) / ticks >= 0.03:
+                        os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+                        quiet.add(thread)

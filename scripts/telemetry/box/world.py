@@ -1,0 +1,135 @@
+"""The world of unmodified runs: names of the machine and its user, certificates, files."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import trustme
+
+from telemetry.capture.folder import caller_paths, scratch_folder
+
+DATA_HOSTS = ("zenodo.org",)
+"""Hosts of the data sets that `stripepy download` fetches; source: its own list of data sets."""
+
+CLIENT = "client.example"
+"""Name in the certificate that a run can be told to show."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the machine and its user are called.
+
+    Attributes:
+        work: Name of the working directory.
+        home: Name of the home folder.
+        host: Name of the machine.
+        user: Name of the user.
+        person: The user's full name.
+        machine: The machine's identifier, 32 hexadecimal digits.
+        variables: Further variables of every run.
+    """
+
+    work: str = "work"
+    home: str = "home"
+    host: str = "machine"
+    user: str = "user"
+    person: str = "User"
+    machine: str = "0" * 32
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of every run."""
+        user = {"USER": self.user, "LOGNAME": self.user, "HOSTNAME": self.host}
+        return {**user, **self.variables}
+
+
+@dataclass(frozen=True)
+class World:
+    """What all runs of one session have around them.
+
+    Attributes:
+        files: Folder of the files that runs take and leave.
+        interpreter: The Python whose stripepy is run.
+        names: What the machine and its user are called.
+        host: Name of the collector.
+        port: Port of the collector.
+        paths: Folders for PYTHONPATH: the caller's, which decide which stripepy is run.
+    """
+
+    files: Path
+    interpreter: Path
+    names: Names
+    host: str
+    port: int
+    paths: tuple[str, ...]
+
+    @property
+    def authority(self) -> Path:
+        """Certificate of the authority that signed all the others (PEM)."""
+        return self.files / "authority.pem"
+
+    def certificate(self, kind: str) -> Path:
+        """Key and chain (PEM) for "right", "wrong" or "client"."""
+        return self.files / f"{kind}.pem"
+
+    @property
+    def covers(self) -> dict[str, Path]:
+        """Files that are put over those of the system, by the path that they cover."""
+        return {f"/etc/{name}": self.files / name for name in self.covering_texts()}
+
+    def covering_texts(self) -> dict[str, str]:
+        """What the files under /etc say that tell a program who and where it is."""
+        names = self.names
+        ids = f"{os.getuid()}:{os.getgid()}"
+        return {
+            "hosts": f"127.0.0.1 localhost {names.host}\n::1 localhost\n",
+            "hostname": f"{names.host}\n",
+            "machine-id": f"{names.machine}\n",
+            "passwd": f"{names.user}:x:{ids}:{names.person}:/{names.home}:/bin/sh\n",
+        }
+
+
+@contextlib.contextmanager
+def made(
+    endpoint: str,
+    interpreter: Path = Path(sys.executable),
+    names: Names | None = None,
+    fill: Callable[[Path], None] = lambda _: None,
+) -> Iterator[World]:
+    """Make a world that is there as long as the context.
+
+    Args:
+        endpoint: Address of the collector, as stripepy gives it to its exporter.
+        interpreter: The Python whose stripepy is run.
+        names: What the machine and its user are called.
+        fill: Puts further files into the world's folder.
+    """
+    address = urlsplit(endpoint)
+    with tempfile.TemporaryDirectory(prefix="tw-", dir=scratch_folder()) as name:
+        world = World(
+            files=Path(name),
+            interpreter=interpreter,
+            names=names or Names(),
+            host=address.hostname or "",
+            port=address.port or 443,
+            paths=tuple(caller_paths()),
+        )
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(world.authority)
+        for kind, hosts in (
+            ("right", (world.host, *DATA_HOSTS)),
+            ("wrong", ("wrong.example",)),
+            ("client", (CLIENT,)),
+        ):
+            certificate = authority.issue_cert(*hosts)
+            certificate.private_key_and_cert_chain_pem.write_to_path(world.certificate(kind))
+        for cover, text in world.covering_texts().items():
+            (world.files / cover).write_text(text)
+        fill(world.files)
+        yield world

@@ -1,0 +1,178 @@
+"""The private folder of a run: what it finds there, and what it leaves."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from telemetry.records.runs import Run
+
+RECORD_VARIABLE = "STRIPEPY_CAPTURE_RECORD"
+"""Environment variable that names the file to which a process appends what it sees of itself."""
+
+WATCHER = Path(__file__).parent / "watcher"
+"""Folder that, on PYTHONPATH, has every interpreter of a run load the watcher."""
+
+
+@dataclass(frozen=True)
+class PrivateFolder:
+    """The folder of one run.
+
+    Attributes:
+        root: The folder itself.
+        work: The working directory of the run.
+        home: Its home folder.
+    """
+
+    root: Path
+    work: Path
+    home: Path
+
+    @property
+    def temporary(self) -> Path:
+        """The folder for temporary files; short, for the names of sockets."""
+        return self.root / "t"
+
+    @property
+    def record(self) -> Path:
+        """The file to which processes of the run append what they see of themselves."""
+        return self.root / "record"
+
+    def fill(self, run: Run, files: Path, host: str = "") -> None:
+        """Make what a run finds.
+
+        Args:
+            run: The run.
+            files: Folder from which its inputs are taken.
+            host: Name of the collector, for files in the home folder.
+        """
+        for folder in (self.work, self.home, self.temporary):
+            folder.mkdir()
+        for name, target in run.inputs.items():
+            (self.work / name).symlink_to((files / target).absolute())
+        for name, text in run.home_files.items():
+            (self.home / name).write_text(text.replace("{host}", host))
+            (self.home / name).chmod(0o600)
+        self.record.touch()
+
+    def changed(self, before: Mapping[Path, int]) -> dict[str, str]:
+        """Return the SHA-256 of each file that was made or changed, by path in this folder.
+
+        Args:
+            before: What `times` gave before the run.
+        """
+        return {
+            path.relative_to(self.root).as_posix(): _digest(path)
+            for path, time in self.times().items()
+            if before.get(path) != time
+        }
+
+    def times(self) -> dict[Path, int]:
+        """Return when each file was last written, in nanoseconds; Python's own caches apart."""
+        return {
+            path: path.lstat().st_mtime_ns
+            for folder in (self.work, self.home, self.temporary)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+
+    def keep(self, run: Run, files: Path) -> None:
+        """Take the files that a run is to leave."""
+        for name, kept in run.keep.items():
+            if (self.work / name).exists():
+                shutil.copy(self.work / name, files / kept)
+
+    def records(self, key: str) -> list[Any]:
+        """Return what was recorded under a name, in order."""
+        entries = map(json.loads, self.record.read_text().splitlines())
+        return [entry[key] for entry in entries if key in entry]
+
+    def text(self, name: str) -> str:
+        """Return what the run printed to a file of this folder, "stdout" or "stderr"."""
+        return (self.root / name).read_text(errors="replace") if (self.root / name).exists() else ""
+
+    def environment(self, interpreter: Path, paths: Sequence[str]) -> dict[str, str]:
+        """Return the environment of a run, of which nothing else is the caller's choice.
+
+        Args:
+            interpreter: The Python whose stripepy is run.
+            paths: Folders for PYTHONPATH, which with the loader's path decides which stripepy.
+        """
+        inherited = ("LD_LIBRARY_PATH", "SYSTEMROOT")
+        return {
+            **{name: os.environ[name] for name in inherited if name in os.environ},
+            **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {}),
+            "PATH": os.pathsep.join((str(interpreter.parent), os.defpath)),
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "COLUMNS": "120",
+        }
+
+
+def caller_paths() -> list[str]:
+    """Return the folders of the caller's PYTHONPATH."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [str(Path(path).resolve()) for path in paths if path]
+
+
+def add_path(environment: dict[str, str], folder: Path) -> None:
+    """Put a folder first on the PYTHONPATH of an environment."""
+    paths = filter(None, (str(folder), environment.get("PYTHONPATH")))
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
+
+
+@contextlib.contextmanager
+def private_folder(work: str = "work", home: str = "home") -> Iterator[PrivateFolder]:
+    """Make a private folder that is there as long as the context.
+
+    Args:
+        work: Name of the working directory.
+        home: Name of the home folder.
+    """
+    with tempfile.TemporaryDirectory(
+        prefix="tl-", dir=scratch_folder(), ignore_cleanup_errors=True
+    ) as name:
+        yield PrivateFolder(Path(name), Path(name, work), Path(name, home))
+
+
+def scratch_folder() -> str:
+    """Return the folder in which private folders are made."""
+    # Multiprocessing makes sockets of 33 characters in our folder of 14, and the name of a socket
+    # has at most 103 (on Linux 107). A long TMPDIR, as clusters have it, leaves no room.
+    folder = tempfile.gettempdir()
+    return "/tmp" if os.name == "posix" and len(os.fsencode(folder)) + 14 + 33 > 103 else folder
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; of a result file, which bears the time of its making, of its data."""
+    digest = hashlib.sha256()
+    if path.suffix == ".hdf5" and "h5py" in sys.modules:
+        with contextlib.suppress(OSError):
+            return _digest_of_data(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    return digest.hexdigest()
+
+
+def _digest_of_data(path: Path) -> str:
+    import h5py
+
+    digest = hashlib.sha256()
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            digest.update(f"{name} {item.dtype} {item.shape}".encode())
+            digest.update(repr(item[()].tolist()).encode())
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return digest.hexdigest()

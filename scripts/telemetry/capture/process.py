@@ -1,0 +1,214 @@
+"""Run one real stripepy command in a sealed process and keep what it would have sent.
+
+Needs only an environment with stripepy-hic; everything heavy is imported in the child alone.
+"""
+
+import base64
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from telemetry.capture.folder import (
+    RECORD_VARIABLE,
+    WATCHER,
+    PrivateFolder,
+    add_path,
+    caller_paths,
+    private_folder,
+)
+from telemetry.records.exits import Exit, UserError
+from telemetry.records.runs import Observation, Run
+
+FIRST_RELEASE_WITH_TELEMETRY = (1, 1, 1)
+"""StripePy release that introduced telemetry; source: its documentation, page "Telemetry"."""
+
+SCRIPTS = Path(__file__).resolve().parents[2]
+
+
+def capture(
+    run: Run,
+    files: Path = Path(),
+    interpreter: Path = Path(sys.executable),
+    planted: Mapping[str, str] | None = None,
+    names: tuple[str, str] = ("work", "home"),
+) -> Observation:
+    """Run `stripepy ARGV...` in a sealed child process.
+
+    The child sees a new, private folder as working directory, home and temporary folder, and an
+    environment that is built here: nothing of the caller's own settings gets in.
+
+    Args:
+        run: The run.
+        files: Folder from which its inputs are taken, and to which files that it keeps go.
+        interpreter: The Python whose stripepy is run.
+        planted: Variables of every run.
+        names: Names of the working directory and the home folder.
+    """
+    with private_folder(*names) as folder:
+        folder.fill(run, files)
+        environment = {**folder.environment(interpreter, caller_paths()), **(planted or {})}
+        environment |= {
+            name: value.replace("{home}", str(folder.home))
+            for name, value in run.environment.items()
+        }
+        add_path(environment, SCRIPTS)
+        if run.watched:
+            add_path(environment, WATCHER)
+        environment[RECORD_VARIABLE] = str(folder.record)
+        before, started = folder.times(), time.time()
+        command = [str(interpreter), "-m", "telemetry.capture.sealed", *run.argv]
+        exit_status = _run(command, folder, environment, run.timeout)
+        ended = time.time()
+        folder.keep(run, files)
+        return Observation(
+            run=run,
+            exit_status=-signal.SIGKILL if exit_status is None else exit_status,
+            timed_out=exit_status is None,
+            started=started,
+            ended=ended,
+            stdout=folder.text("stdout"),
+            stderr=folder.text("stderr"),
+            bodies=tuple(map(base64.b64decode, folder.records("body"))),
+            attempts=tuple(folder.records("attempt")),
+            files=folder.changed(before),
+            sealed=any(folder.records("sealed")),
+            exporters=tuple(folder.records("exporter")),
+            versions=next(iter(folder.records("versions")), {}),
+            missing=" and ".join(folder.records("missing")),
+            finished=bool(folder.records("finished")),
+            variables=tuple(folder.records("variable")),
+            written_elsewhere=tuple(folder.records("written")),
+            parser=tuple(next(iter(folder.records("parser")), ())),
+        )
+
+
+def _run(
+    command: Sequence[str], folder: PrivateFolder, environment: Mapping[str, str], timeout: float
+) -> int | None:
+    """Run the child to its end; return its exit status, or None after the timeout."""
+    with (
+        (folder.root / "stdout").open("wb") as stdout,
+        (folder.root / "stderr").open("wb") as stderr,
+    ):
+        process = subprocess.Popen(
+            command,
+            cwd=folder.work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            # Also after a normal end: a worker that outlived stripepy must not outlive us.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+class Outcome(StrEnum):
+    """How a capture ended; the first that applies, from the top."""
+
+    TIMED_OUT = "timed out"
+    OUTBOUND_ATTEMPT = "tried to reach something outside"
+    KILLED = "ended by a signal"
+    CRASHED = "ended without returning from stripepy"
+    SEVERAL_MESSAGES = "sent several messages"
+    NO_MESSAGE = "sent no message"
+    ONE_MESSAGE = "sent one message"
+
+
+def outcome(seen: Observation) -> Outcome:
+    """Return how a capture ended."""
+    if seen.timed_out:
+        return Outcome.TIMED_OUT
+    if seen.attempts:
+        return Outcome.OUTBOUND_ATTEMPT
+    if seen.exit_status < 0:
+        return Outcome.KILLED
+    if not seen.finished and not seen.missing:
+        return Outcome.CRASHED
+    if len(seen.bodies) > 1:
+        return Outcome.SEVERAL_MESSAGES
+    return Outcome.ONE_MESSAGE if seen.bodies else Outcome.NO_MESSAGE
+
+
+def last_error(seen: Observation) -> str:
+    """Return StripePy's own last error with its direct cause, in its own words; empty for none.
+
+    What it prints after an error belongs to it: the names of files, or what to do.
+    """
+    text = re.sub(r"\x1b\[[0-9;]*m", "", seen.stderr).strip()
+    error = r"^(?:[\w.]*(?:Error|Exception|Interrupt|Warning)|.*error): .+"
+    found = list(re.finditer(error, text, re.MULTILINE))
+    if not found:
+        return text.splitlines()[-1] if text else ""
+    said = text[found[-1].start() :]
+    causes = [match[0] for match in found if match[0] not in said]
+    return f"{said} because of {causes[-1]}" if causes else said
+
+
+def require_telemetry(seen: Observation) -> None:
+    """Refuse a capture without a message from an environment whose stripepy cannot send any.
+
+    Raises:
+        UserError: If stripepy or OpenTelemetry is missing, or stripepy is too old.
+    """
+    if outcome(seen) is not Outcome.NO_MESSAGE:
+        return
+    release = seen.versions.get("stripepy-hic")
+    pip = f"{sys.executable} -m pip install --upgrade stripepy-hic"
+    if seen.missing or release is None:
+        reason = seen.missing or "stripepy-hic is not installed"
+        raise UserError(f"stripepy cannot run here: {reason}", pip, Exit.NOT_CAPTURED)
+    numbers = tuple(int(number) for number in re.findall(r"\d+", release)[:3])
+    if numbers < FIRST_RELEASE_WITH_TELEMETRY:
+        first = ".".join(map(str, FIRST_RELEASE_WITH_TELEMETRY))
+        message = f"stripepy-hic {release} sends no telemetry, which came with {first}"
+        raise UserError(message, pip, Exit.NOT_CAPTURED)
+
+
+def require_one_message(seen: Observation) -> None:
+    """Refuse a capture that is not one message and nothing else.
+
+    Raises:
+        UserError: With what went wrong, in StripePy's own words where it has any.
+    """
+    mend = "do as StripePy says, or correct the command after --"
+    match outcome(seen):
+        case Outcome.ONE_MESSAGE:
+            return
+        case Outcome.TIMED_OUT:
+            what = f"did not end within {seen.run.timeout:g} s"
+            mend = "allow it more time with --timeout SECONDS"
+        case Outcome.OUTBOUND_ATTEMPT:
+            what = f"was refused: {', '.join(dict.fromkeys(seen.attempts))}"
+            mend = "none for `download`, whose data cannot be fetched here; else find out who asks"
+        case Outcome.KILLED:
+            what = f"was ended by {signal.Signals(-seen.exit_status).name}"
+            mend = "find out what ended it (too little memory?) and run the command again"
+        case Outcome.CRASHED:
+            what = f"ended in the middle, with exit status {seen.exit_status}"
+            mend = "run it as usual with STRIPEPY_NO_TELEMETRY=1 to see why"
+        case Outcome.SEVERAL_MESSAGES:
+            what = f"sent {len(seen.bodies)} messages instead of one"
+            mend = "look at them with --print, then find out why"
+        case Outcome.NO_MESSAGE if seen.exit_status != 0:
+            what = f"failed before its telemetry: {last_error(seen) or seen.exit_status}"
+        case _:
+            what = "sent no message: telemetry is switched off or could not be set up"
+            mend = "run it with --verbosity debug to read StripePy's reason"
+    command = f"`stripepy {shlex.join(seen.run.argv)}`"
+    raise UserError(f"{command} {what}", mend, Exit.NOT_CAPTURED)

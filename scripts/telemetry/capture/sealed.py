@@ -1,0 +1,178 @@
+"""The sealed process in which stripepy runs in memory: what it may do, and what is kept of it.
+
+Multiprocessing imports this module again in every worker that stripepy spawns, so what stands at
+module level (the guard) holds there too. Whatever happens is appended at once, one JSON object a
+line, to the file that `RECORD_VARIABLE` names: a process that dies takes nothing back.
+"""
+
+import atexit
+import base64
+import contextlib
+import importlib.metadata
+import inspect
+import json
+import os
+import platform
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from telemetry.capture import namespaces
+from telemetry.capture.folder import RECORD_VARIABLE
+
+# Asked by the standard library's `platform` and by matplotlib's font search; neither can send.
+HARMLESS_PROGRAMS = frozenset({"uname", "fc-list"})
+
+
+def record(**entry: Any) -> None:
+    """Append one entry to the record; a single write, so that processes do not mix their lines."""
+    line = json.dumps(entry).encode() + b"\n"
+    descriptor = os.open(os.environ[RECORD_VARIABLE], os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def refuse(kind: str, target: object) -> NoReturn:
+    """Record an attempt to reach something outside, and prevent it.
+
+    Raises:
+        PermissionError: Always; an OSError, so that libraries take it for a network failure.
+    """
+    record(attempt=f"{kind} {target}")
+    raise PermissionError(f"sealed: {kind} {target}")
+
+
+def _connection(event: str, arguments: tuple[Any, ...]) -> None:
+    sock, address = arguments
+    if address is None or sock.family == getattr(socket, "AF_UNIX", None):
+        # Multiprocessing's managers talk over sockets in the private temporary folder.
+        if address is None or os.fsdecode(address).startswith(os.environ["TMPDIR"]):
+            return
+        refuse("socket", os.fsdecode(address))
+    host = ":".join(str(part) for part in address[:2]) if isinstance(address, tuple) else address
+    refuse("connection to", host)
+
+
+def _look_up(event: str, arguments: tuple[Any, ...]) -> None:
+    host = arguments[0]
+    if host is not None:
+        refuse("look-up of", host.decode() if isinstance(host, bytes) else host)
+
+
+def _program(event: str, arguments: tuple[Any, ...]) -> None:
+    program = os.fsdecode(arguments[0])
+    if event != "subprocess.Popen" or program not in HARMLESS_PROGRAMS:
+        refuse("program", program)
+
+
+CHECKED: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
+    "socket.connect": _connection,
+    "socket.sendto": _connection,
+    "socket.sendmsg": _connection,
+    "socket.getaddrinfo": _look_up,
+    "socket.gethostbyname": _look_up,
+    "socket.gethostbyaddr": _look_up,
+    "socket.getnameinfo": _look_up,
+    "subprocess.Popen": _program,
+    "os.system": _program,
+    "os.exec": _program,
+    "os.posix_spawn": _program,
+}
+
+
+def guard(event: str, arguments: tuple[Any, ...]) -> None:
+    """Audit hook that refuses whatever leads outside."""
+    if (check := CHECKED.get(event)) is not None:
+        check(event, arguments)
+
+
+def record_unrouted() -> None:
+    """Record what the kernel refused in the namespace: attempts that no audit hook can see."""
+    if count := namespaces.kernel_counts()["unrouted"]:
+        record(attempt=f"{count} packets from a C library or another program")
+
+
+def replace_exporter() -> None:
+    """Put an in-memory span exporter where stripepy will import its OTLP exporter from.
+
+    What it is asked to export is encoded as the real one would encode it, one
+    ExportTraceServiceRequest for each request that would have been posted. Where OpenTelemetry
+    cannot be imported there is nothing to replace: stripepy cannot send either.
+    """
+    try:
+        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+        from opentelemetry.exporter.otlp.proto.http import trace_exporter
+        from opentelemetry.sdk.trace import ReadableSpan
+        from opentelemetry.sdk.trace.export import SpanExportResult
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+    except ImportError as error:
+        record(missing=str(error))
+        return
+
+    signature = inspect.signature(trace_exporter.OTLPSpanExporter)
+
+    class SealedExporter(InMemorySpanExporter):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__()
+            settings = signature.bind(*args, **kwargs).arguments
+            record(exporter={name: _plain(value) for name, value in settings.items()})
+
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            result = super().export(spans)
+            finished = self.get_finished_spans()
+            self.clear()
+            body = encode_spans(finished).SerializeToString()
+            record(body=base64.b64encode(body).decode())
+            return result
+
+    trace_exporter.OTLPSpanExporter = SealedExporter  # type: ignore[misc, assignment]
+
+
+def _plain(value: Any) -> Any:
+    """An exporter setting as JSON can hold it."""
+    value = getattr(value, "value", value)
+    return value if isinstance(value, str | int | float | dict | None) else repr(value)
+
+
+def record_versions() -> None:
+    """Record the versions of Python, StripePy and OpenTelemetry, as far as they are installed."""
+    versions = {"python": platform.python_version()}
+    for package in ("stripepy-hic", "opentelemetry-sdk"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    record(versions=versions)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `stripepy ARGV...` without any network, as its console script does."""
+    sealed = namespaces.enter_empty()
+    record(sealed=sealed)
+    if sealed:
+        # Registered first, hence run last: after the tracer provider's own farewell.
+        atexit.register(record_unrouted)
+    replace_exporter()
+    record_versions()
+    try:
+        from stripepy.main import main as stripepy_main
+    except ImportError as error:
+        record(missing=str(error))
+        return 1
+    # The console script calls main() without arguments; given some, main() raises where the
+    # command would print and return 1.
+    sys.argv = ["stripepy", *argv]
+    try:
+        status: int = stripepy_main()
+        return status
+    finally:
+        record(finished=True)
+
+
+# "__mp_main__" in a worker. An audit hook cannot be taken out again.
+if __name__ in {"__main__", "__mp_main__"}:
+    sys.addaudithook(guard)
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

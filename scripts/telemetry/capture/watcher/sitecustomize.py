@@ -1,0 +1,95 @@
+"""The watcher: what only the inside of a run knows. It replaces nothing and decides nothing.
+
+Every interpreter of a watched run loads it when it starts, since its folder is on PYTHONPATH. It
+looks at calls as a profiler does: which environment variables are asked for by name, and which
+options the command line has. An audit hook tells which files are written.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+RECORD = os.environ["STRIPEPY_CAPTURE_RECORD"]
+ROOT = str(Path(RECORD).parent)
+OURS = (ROOT, "/dev/", "/proc/")
+
+LOOK_UP = type(os.environ).__getitem__.__code__
+PARSE = argparse.ArgumentParser.parse_known_args.__code__
+
+asked = {"STRIPEPY_CAPTURE_RECORD"}
+parsers: list[argparse.ArgumentParser] = []
+
+
+def record(**entry: object) -> None:
+    """Append one entry to the record; a single write, so that processes do not mix their lines."""
+    descriptor = os.open(RECORD, os.O_WRONLY | os.O_APPEND)
+    os.write(descriptor, json.dumps(entry).encode() + b"\n")
+    os.close(descriptor)
+
+
+def look_at_call(frame: FrameType, event: str, argument: object) -> None:
+    if event != "call":
+        return
+    if frame.f_code is LOOK_UP:
+        name = frame.f_locals["key"]
+        if frame.f_locals["self"] is os.environ and isinstance(name, str) and name not in asked:
+            asked.add(name)
+            record(variable=name)
+    elif frame.f_code is PARSE and not parsers:
+        parsers.append(frame.f_locals["self"])
+        record(parser=list(commands(parsers[0], ())))
+
+
+def commands(parser: argparse.ArgumentParser, words: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Describe the options of a parser and of all its subcommands."""
+    group = False
+    options = []
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            group = True
+            for name, sub in action.choices.items():
+                yield from commands(sub, (*words, name))
+            continue
+        accepts = {}
+        for probe in ("37", "0.37", "zqx"):
+            with contextlib.suppress(Exception):
+                convert: Any = action.type or str
+                accepts[probe] = str(convert(probe))
+        options.append(
+            {
+                "flags": list(action.option_strings),
+                "dest": action.dest,
+                "kind": type(action).__name__.strip("_"),
+                "choices": [str(choice) for choice in action.choices or ()],
+                "default": action.default if isinstance(action.default, int | float) else None,
+                "accepts": accepts,
+            }
+        )
+    yield {"words": list(words), "group": group, "options": options}
+
+
+def look_at_write(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open":
+        path, _, flags = arguments
+        if not isinstance(path, str | bytes) or not flags & (os.O_WRONLY | os.O_RDWR):
+            return
+    elif event in {"os.mkdir", "os.rename", "os.link", "os.symlink"}:
+        path = arguments[0] if event == "os.mkdir" else arguments[1]
+    else:
+        return
+    absolute = str(Path(os.fsdecode(path)).absolute())
+    # The caches are Python's own, for modules that it reads the first time.
+    if not absolute.startswith(OURS) and "__pycache__" not in absolute:
+        record(written=absolute)
+
+
+sys.addaudithook(look_at_write)
+threading.setprofile(look_at_call)
+sys.setprofile(look_at_call)

@@ -1,0 +1,1 @@
+"""Conditions, claims and judges: what the site states, decided by runs."""

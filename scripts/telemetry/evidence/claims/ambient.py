@@ -1,0 +1,198 @@
+"""What the user's own settings change: environment variables that were meant for other programs."""
+
+from collections.abc import Mapping
+
+from telemetry.evidence.conditions import LEAKS, OTHER_SWITCHES, SWITCHES, delay_name
+from telemetry.evidence.judging import Claim, Evidence, Trial
+from telemetry.evidence.variables import SET_ALWAYS
+from telemetry.records.runs import Network, Observation
+from telemetry.table.differences import Effect, describe, effects
+
+# What each variable that has an effect has an effect on.
+EFFECTIVE: Mapping[str, frozenset[str]] = {
+    "CURL_CA_BUNDLE": frozenset({"trust"}),
+    "OTEL_ATTRIBUTE_COUNT_LIMIT": frozenset({"field"}),
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": frozenset({"field"}),
+    "OTEL_BSP_MAX_QUEUE_SIZE": frozenset({"nothing"}),
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": frozenset({"field"}),
+    "OTEL_EXPORTER_OTLP_CERTIFICATE": frozenset({"trust"}),
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": frozenset({"client certificate"}),
+    "OTEL_EXPORTER_OTLP_HEADERS": frozenset({"header"}),
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": frozenset({"trust"}),
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": frozenset({"client certificate"}),
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": frozenset({"header"}),
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER": frozenset({"nothing"}),
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER": frozenset({"nothing"}),
+    "OTEL_PYTHON_METER_PROVIDER": frozenset({"nothing"}),
+    "OTEL_RESOURCE_ATTRIBUTES": frozenset({"field"}),
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": frozenset({"field"}),
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": frozenset({"field"}),
+    "REQUESTS_CA_BUNDLE": frozenset({"trust"}),
+    "SSLKEYLOGFILE": frozenset({"files"}),
+}
+
+# What `OTEL_RESOURCE_ATTRIBUTES` overrides of what StripePy sends, and what it does not.
+OVERRIDDEN = frozenset({"service.name", "service.instance.id", "params.k"})
+
+# Longer than what two runs in the same network can differ by.
+WAIT_SECONDS = 3.0
+
+
+def effects_of(evidence: Evidence, seen: Observation) -> list[Effect]:
+    """Return what its variables changed about a run, beside one without them."""
+    if not seen.run.trusts:
+        return [Effect("trust", "decides whose certificates are trusted")] if seen.bodies else []
+    if seen.run.network is Network.SILENT:
+        plain = evidence.by_name.get(delay_name(Network.SILENT, 0))
+        waited = plain.seconds_at_exit if plain else 0.0
+        return (
+            []
+            if abs(seen.seconds_at_exit - waited) < WAIT_SECONDS
+            else [Effect("wait", "changes how long it waits")]
+        )
+    plain = evidence.by_name.get(seen.run.subcommand)
+    return effects(plain, seen, evidence.dictionary) if plain else []
+
+
+def _sent_with(trial: Trial, variable: str) -> list[dict[str, str]]:
+    runs = trial.runs("ambient", where=lambda seen: variable in seen.run.environment)
+    return [trial.evidence.values(seen) for seen in runs]
+
+
+def resource_attributes(trial: Trial) -> None:
+    sent = _sent_with(trial, "OTEL_RESOURCE_ATTRIBUTES")
+    new = any(values.get("zqx.key") == "ZqxValue" for values in sent)
+    trial.expect(new, "a new key is not sent")
+    overridden = {name for values in sent for name, value in values.items() if "Zqx" in value}
+    trial.expect_equal(overridden - {"zqx.key"}, OVERRIDDEN & overridden, "overridden")
+    trial.expect("service.instance.id" in overridden, "service.instance.id is not overridden")
+
+
+def detectors(trial: Trial) -> None:
+    sent = {
+        name: set(
+            trial.evidence.values(
+                trial.run(f"ambient: OTEL_EXPERIMENTAL_RESOURCE_DETECTORS={name}")
+            )
+        )
+        for name in ("process", "host", "*")
+    }
+    for field in ("process.pid", "process.executable.path"):
+        trial.expect(field in sent["process"], f"`process` does not send {field}")
+    for field in ("host.name", "host.id"):
+        trial.expect(field in sent["host"], f"`host` does not send {field}")
+    trial.expect(sent["process"] | sent["host"] <= sent["*"], "`*` does not send them all")
+    found = sorted((sent["process"] | sent["host"] | sent["*"]) - set(trial.evidence.dictionary))
+    trial.facts["fields"] = ", ".join(f"`{name}`" for name in found)
+
+
+def headers(trial: Trial) -> None:
+    for variable in ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
+        seen = trial.run(f"ambient: {variable}=x-zqx=ZqxToken")
+        found = [request.header("x-zqx") for request in seen.wire.requests]
+        trial.expect_equal(found, ["ZqxToken"], f"the header in {variable}")
+
+
+def no_others(trial: Trial) -> None:
+    trial.control(trial.run("download"))
+    changing: dict[str, set[str]] = {}
+    tested: set[str] = set()
+    for seen in trial.runs("ambient"):
+        tested |= set(seen.run.environment)
+        kinds = {effect.kind for effect in effects_of(trial.evidence, seen)}
+        for variable in seen.run.environment if kinds else ():
+            changing.setdefault(variable, set()).update(kinds)
+        addresses = {request.header("host") for request in seen.wire.requests}
+        trial.expect(len(addresses) <= 1, f"the message goes to {sorted(map(str, addresses))}")
+        trial.expect(not seen.attempts, f"`{seen.run.command}`: {', '.join(seen.attempts)}")
+    for variable in sorted({*changing, *EFFECTIVE} - {*SWITCHES, *OTHER_SWITCHES}):
+        expected = EFFECTIVE.get(variable, frozenset())
+        what = f"what {variable} changes"
+        trial.expect_equal(sorted(changing.get(variable, ())), sorted(expected), what)
+    trial.counts["variables"] = len(tested)
+    trial.facts |= {"variables": str(len(tested)), "effective": str(len(EFFECTIVE))}
+
+
+def covered(trial: Trial) -> None:
+    tested = {name for setting in trial.evidence.settings for name in setting.environment}
+    known = {*tested, *SWITCHES, *OTHER_SWITCHES, *SET_ALWAYS}
+    for seen in trial.runs("watched"):
+        trial.expect(bool(seen.variables), f"`{seen.run.command}` was not watched")
+        unknown = sorted(set(seen.variables) - known)
+        trial.expect(
+            not unknown, f"`{seen.run.command}` asks for {unknown}, which no condition covers"
+        )
+        trial.counts["variables asked for"] += len(seen.variables)
+
+
+def helps_off(trial: Trial) -> None:
+    trial.control(trial.run("leaks"))
+    trial.expect_silence(trial.run("leaks, switched off"))
+
+
+def helps_unset(trial: Trial) -> None:
+    leaking, unset, plain = trial.run("leaks"), trial.run("leaks, unset"), trial.run("download")
+    ours, theirs, leaked = (
+        describe(seen, trial.evidence.dictionary) for seen in (unset, plain, leaking)
+    )
+    trial.expect(leaked != theirs, "with the variables set, the same is sent as without them")
+    trial.expect_equal(ours, theirs, "with the variables unset, what is sent")
+    trial.facts["command"] = f"env -u {' -u '.join(LEAKS)} stripepy"
+
+
+CLAIMS = (
+    Claim(
+        "ambient-covered",
+        "Every environment variable that a run asks for was tested.",
+        ("watched",),
+        covered,
+    ),
+    Claim(
+        "ambient-no-others",
+        "Of the {variables} variables that StripePy or a library below it could read, {effective}"
+        " besides the switches change the message, the way it is sent, or the files that are"
+        " written, among them `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, whose certificate is shown"
+        " to the collector; none leads the message to another address.",
+        ("commands", "ambient", "unreachable"),
+        no_others,
+    ),
+    Claim(
+        "leaks-off",
+        "With `STRIPEPY_NO_TELEMETRY` set, none of this is sent.",
+        ("mitigations",),
+        helps_off,
+    ),
+    Claim(
+        "leaks-unset",
+        "With `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` and the two"
+        " variables for headers unset for one command, StripePy sends what it sends for everybody"
+        " else.",
+        ("commands", "mitigations"),
+        helps_unset,
+    ),
+    Claim(
+        "ambient-resource",
+        "Attributes in `OTEL_RESOURCE_ATTRIBUTES` are sent to StripePy's maintainers.",
+        ("commands", "ambient"),
+        resource_attributes,
+        "OpenTelemetry adds these attributes to those that a program sets itself.",
+        "opentelemetry-sdk",
+    ),
+    Claim(
+        "ambient-detectors",
+        "`OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` adds {fields}.",
+        ("commands", "ambient"),
+        detectors,
+        "OpenTelemetry runs the detectors that the variable names.",
+        "opentelemetry-sdk",
+    ),
+    Claim(
+        "ambient-headers",
+        "Headers in `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, which"
+        " can hold an access token, are sent with the message.",
+        ("commands", "ambient"),
+        headers,
+        "OpenTelemetry's exporter adds them to every request, whatever its address.",
+        "opentelemetry-exporter-otlp-proto-http",
+    ),
+)

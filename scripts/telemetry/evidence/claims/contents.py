@@ -1,0 +1,372 @@
+"""What a run sends: how much, of what, and whether it is true."""
+
+import re
+
+from telemetry.evidence.judging import Claim, Trial, outcome
+from telemetry.records.rows import read_time
+from telemetry.records.runs import Ending, Observation
+from telemetry.table import machine
+
+# Clocks are read at slightly different moments.
+TOLERANCE_SECONDS = 0.05
+
+SENDING = ("commands", "failures", "downloads", "options")
+
+# What OpenTelemetry needs to carry a message: of none of the four kinds.
+CARRIER = re.compile(
+    r"trace_id|span_id|kind|flags|scope\.name|service\.instance\.id"
+    r"|telemetry\.sdk\.(name|language|version)"
+)
+
+
+def _sends(seen: Observation) -> bool:
+    return "STRIPEPY_NO_TELEMETRY" not in seen.run.environment
+
+
+def one_span(trial: Trial) -> None:
+    for seen in trial.runs(*SENDING, where=_sends):
+        spans = sum(row.field == "span_id" for row in trial.evidence.rows(seen))
+        trial.expect(
+            len(seen.bodies) == 1 and spans == 1,
+            f"`{seen.run.command}` sent {spans} spans in {len(seen.bodies)} messages",
+        )
+    for seen in trial.runs("memory"):
+        what = f"`{seen.run.command}` sets {len(seen.exporters)} exporters up"
+        trial.expect(len(seen.exporters) == 1, what)
+
+
+def workers(trial: Trial) -> None:
+    alone, together = trial.run("call"), trial.run("option: call --nproc 2")
+    trial.control(alone)
+    for seen in (alone, together):
+        trial.expect_message(seen)
+        trial.expect(not seen.attempts, f"`{seen.run.command}`: {', '.join(seen.attempts)}")
+    ours, theirs = trial.evidence.settled(together), trial.evidence.settled(alone)
+    different = {name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)}
+    trial.expect_equal(different, {"params.nproc"}, "what differs with two processes")
+
+
+def documented(trial: Trial) -> None:
+    for seen in trial.runs(*SENDING, "endings", where=_sends):
+        if seen.run.ending is Ending.NORMAL or seen.bodies:
+            _expect_documented(trial, seen)
+
+
+def _expect_documented(trial: Trial, seen: Observation) -> None:
+    found = trial.evidence.dictionary.compare(
+        trial.evidence.rows(seen),
+        seen.run.subcommand,
+        outcome=outcome(seen),
+        versions=trial.evidence.versions,
+    )
+    for finding in found:
+        trial.expect(False, f"`{seen.run.command}`: {finding}")
+    trial.counts["checks"] += 1
+    trial.counts["fields"] += len(trial.evidence.rows(seen))
+
+
+def true_values(trial: Trial) -> None:
+    for seen in trial.runs(*SENDING, where=_sends):
+        for finding in machine.compare(trial.evidence.rows(seen), trial.evidence.dictionary):
+            trial.expect(False, f"`{seen.run.command}`: {finding}")
+        trial.counts["checks"] += 1
+        name = trial.evidence.values(seen).get("name")
+        trial.expect(
+            name in {seen.run.subcommand, seen.run.subcommand.partition(" ")[0]},
+            f"`{seen.run.command}` is named {name!r}",
+        )
+
+
+def defaults(trial: Trial) -> None:
+    """Parameters nobody typed have the values that the program's parser gives them."""
+    run = trial.run("call")
+    values = trial.evidence.values(run)
+    known = {
+        f"params.{option.dest}": option.default
+        for subcommand in trial.evidence.subcommands
+        if subcommand.name == "call"
+        for option in subcommand.options
+    }
+    for name, value in values.items():
+        if known.get(name) is not None:
+            trial.expect(
+                value == str(known[name]).replace("False", "false"),
+                f"{name} is {value}, not the default {known[name]}",
+            )
+    expected = {"params.contact_map_format": "hic", "params.contact_map_resolution": "10000"}
+    for name, value in expected.items():
+        trial.expect(values.get(name) == value, f"{name} is {values.get(name)}, not {value}")
+    for form in ("cool", "mcool"):
+        seen = trial.evidence.values(trial.run(f"call .{form}"))
+        trial.expect(
+            seen.get("params.contact_map_format") == form,
+            f"a .{form} file is called {seen.get('params.contact_map_format')}",
+        )
+
+
+def times(trial: Trial) -> None:
+    for seen in trial.runs(*SENDING, where=_sends):
+        values = trial.evidence.values(seen)
+        try:
+            start, end = (
+                read_time(values[name]) / 1e9
+                for name in ("start_time_unix_nano", "end_time_unix_nano")
+            )
+        except (KeyError, ValueError) as error:
+            trial.expect(False, f"`{seen.run.command}`: no such time: {error}")
+            continue
+        trial.expect(
+            seen.started - TOLERANCE_SECONDS <= start <= end <= seen.ended + TOLERANCE_SECONDS,
+            f"`{seen.run.command}` ran from {seen.started} to {seen.ended}, sent {start} to {end}",
+        )
+        # `stripepy call` itself says how long it took, and it says so before the span ends.
+        if said := re.search(r"processed \d+ chromosomes in ([\d.]+)(m?s)\b", seen.stderr):
+            took = float(said[1]) / (1000 if said[2] == "ms" else 1)
+            trial.expect(
+                took <= end - start <= took + 60,
+                f"`{seen.run.command}` says that it took {took} s, and sent {end - start} s",
+            )
+            trial.counts["durations compared"] += 1
+        event = values.get("event.time_unix_nano")
+        if event is not None:
+            trial.expect(
+                start <= read_time(event) / 1e9 <= end, f"`{seen.run.command}`: an event at {event}"
+            )
+
+
+def status(trial: Trial) -> None:
+    for seen in trial.runs(*SENDING, where=_sends):
+        expected = "STATUS_CODE_ERROR" if seen.exit_status else "STATUS_CODE_OK"
+        sent = trial.evidence.values(seen).get("status.code")
+        trial.expect(
+            sent == expected,
+            f"`{seen.run.command}` ended with {seen.exit_status}, and sent {sent}",
+        )
+
+
+def nothing_for_help(trial: Trial) -> None:
+    trial.control(trial.run("call"))
+    for seen in trial.runs("refusals"):
+        trial.expect_silence(seen)
+
+
+def interrupted(trial: Trial) -> None:
+    for seen in trial.runs("endings", where=lambda seen: seen.run.ending is Ending.SIGINT):
+        trial.expect_message(seen)
+        sent = trial.evidence.values(seen).get("status.code")
+        trial.expect(sent is None, f"{seen.run.name} sent the status {sent}")
+
+
+def killed(trial: Trial) -> None:
+    trial.control(trial.run("download"))
+    ended = {Ending.SIGTERM, Ending.SIGHUP, Ending.SIGKILL}
+    for seen in trial.runs("endings", where=lambda seen: seen.run.ending in ended):
+        # Its output had begun, and so its telemetry was set up.
+        trial.expect_equal(seen.exit_status, -int(seen.run.ending.signal or 0), "exit status")
+        trial.expect(not seen.bodies, f"{seen.run.name} sent {len(seen.bodies)} messages")
+
+
+def closed_pipe(trial: Trial) -> None:
+    closed = Ending.CLOSED_PIPE
+    for seen in trial.runs("endings", where=lambda seen: seen.run.ending is closed):
+        trial.expect_message(seen)
+
+
+def same_every_way(trial: Trial) -> None:
+    """The ways of observing agree: in memory, unmodified, and looked at from inside."""
+    for other in trial.runs("memory", "watched"):
+        plain = trial.run(other.run.name.partition(": ")[2])
+        ours, theirs = trial.evidence.settled(plain), trial.evidence.settled(other)
+        different = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
+        trial.expect(not different, f"{other.run.name} and {plain.run.name} differ in {different}")
+        trial.expect_equal(other.exit_status, plain.exit_status, f"exit status of {other.run.name}")
+        if other.run.watched and plain.seen_on_wire:
+            requests = [_requests(seen) for seen in (other, plain)]
+            trial.expect_equal(requests[0], requests[1], f"requests of {other.run.name}")
+
+
+def _requests(seen: Observation) -> list[tuple[str, set[tuple[str, str]]]]:
+    # Compressed, the same fields can take a different number of bytes.
+    return [
+        (
+            request.line,
+            {(n.lower(), v) for n, v in request.headers if n.lower() != "content-length"},
+        )
+        for request in seen.wire.requests
+    ]
+
+
+def no_parameters_by_long_name(trial: Trial) -> None:
+    short, long = trial.run("plot cm"), trial.run("plot contact-map")
+    trial.expect(_has_parameters(trial, short), f"`{short.run.command}` sends no parameters")
+    trial.expect(not _has_parameters(trial, long), f"`{long.run.command}` sends parameters")
+
+
+def _has_parameters(trial: Trial, seen: Observation) -> bool:
+    return any(name.startswith("params.") for name in trial.evidence.values(seen))
+
+
+def raw_interactions(trial: Trial) -> None:
+    normalised = trial.runs("options", where=lambda seen: "--normalization" in seen.run.argv)
+    for seen in (trial.run("call"), *normalised):
+        if seen.run.subcommand == "call":
+            sent = trial.evidence.values(seen).get("params.contact_map_raw_interactions")
+            trial.expect_equal(sent, "false", f"what `{seen.run.command}` sends")
+
+
+def instance_id(trial: Trial) -> None:
+    for seen in trial.runs("commands"):
+        sent = trial.evidence.values(seen).get("service.instance.id")
+        trial.expect(sent is not None, f"`{seen.run.command}` sends no service.instance.id")
+    lines = trial.evidence.setters.get("service.instance.id", ())
+    trial.expect(not lines, f"stripepy sets service.instance.id itself: {lines}")
+
+
+def not_in_their_table(trial: Trial) -> None:
+    values = trial.evidence.values(trial.run("call"))
+    for name in ("params.low_memory", "service.instance.id"):
+        trial.expect(name in values, f"{name} is no longer sent")
+
+
+def four_kinds(trial: Trial) -> None:
+    """Each of the maintainers' four kinds has fields, and the rest is what carries them."""
+    sent = {
+        name for seen in trial.runs("commands", "failures") for name in trial.evidence.values(seen)
+    }
+    dictionary = trial.evidence.dictionary
+    kinds = {dictionary[name].category for name in sent if name in dictionary}
+    for kind in ("installation", "system", "invocation", "execution"):
+        trial.expect(kind in kinds, f"nothing is sent of the kind {kind!r}")
+    others = sorted(
+        name
+        for name in sent
+        if name in dictionary
+        and dictionary[name].category == "protocol"
+        and not CARRIER.fullmatch(name)
+    )
+    trial.expect(not others, f"of none of the four kinds: {others}")
+    trial.expect(sent <= set(dictionary), f"not described: {sorted(sent - set(dictionary))}")
+
+
+CLAIMS = (
+    Claim(
+        "one-span",
+        "Each run of a `stripepy` subcommand sends one message, which holds one OpenTelemetry"
+        " span.",
+        (*SENDING, "memory"),
+        one_span,
+    ),
+    Claim(
+        "workers",
+        "Worker processes send nothing of their own.",
+        ("commands", "options"),
+        workers,
+    ),
+    Claim(
+        "fields",
+        "Unless your own OpenTelemetry settings add to it, the message holds exactly the fields"
+        " that this site lists; none of them is a network address or a place.",
+        (*SENDING, "endings"),
+        documented,
+    ),
+    Claim(
+        "true-values",
+        "Versions and descriptions of the system are those that Python itself reports.",
+        SENDING,
+        true_values,
+    ),
+    Claim(
+        "parameters",
+        "Parameters of `stripepy call` that you leave out are sent with their default values.",
+        ("commands",),
+        defaults,
+    ),
+    Claim(
+        "times",
+        "The start and end times are those of the run, by the machine's own clock.",
+        SENDING,
+        times,
+    ),
+    Claim(
+        "status",
+        "The status is an error whenever the exit status is not 0, and OK otherwise.",
+        SENDING,
+        status,
+    ),
+    Claim(
+        "nothing-for-help",
+        "`stripepy --help`, `--version`, `--cite`, `--license` and command lines that `stripepy`"
+        " rejects send nothing.",
+        ("commands", "refusals"),
+        nothing_for_help,
+    ),
+    Claim(
+        "interrupted",
+        "A run interrupted with Ctrl-C still sends its span, without a status.",
+        ("endings",),
+        interrupted,
+    ),
+    Claim(
+        "killed",
+        "A run ended by SIGTERM, SIGHUP or SIGKILL sends nothing.",
+        ("commands", "endings"),
+        killed,
+    ),
+    Claim(
+        "closed-pipe",
+        "A run whose output goes to a pipe that closes early, as with `head`, still sends its"
+        " span.",
+        ("endings",),
+        closed_pipe,
+    ),
+    Claim(
+        "same-every-way",
+        "The unmodified program sends what is captured in memory, and sends the same while it is"
+        " watched.",
+        ("commands", "failures", "memory", "watched"),
+        same_every_way,
+    ),
+    Claim(
+        "four-kinds",
+        "The message says how StripePy was installed, what system it runs on, how it was invoked"
+        " and how the run went; the rest is what OpenTelemetry needs to carry that.",
+        ("commands", "failures"),
+        four_kinds,
+    ),
+    Claim(
+        "raw-interactions",
+        "`params.contact_map_raw_interactions` is false whether or not interactions were"
+        " normalised.",
+        ("commands", "options"),
+        raw_interactions,
+        "StripePy gives a missing normalisation a name before it checks whether there is one.",
+        "cli/call.py",
+    ),
+    Claim(
+        "long-name-of-plots",
+        "`stripepy plot contact-map` sends no parameters, while its short form, `stripepy plot"
+        " cm`, does.",
+        ("commands",),
+        no_parameters_by_long_name,
+        "StripePy compares the kind of plot only with its short form.",
+        "cli/plot.py",
+    ),
+    Claim(
+        "instance-id",
+        "Each run carries an identifier, `service.instance.id`, that StripePy's own code does not"
+        " set.",
+        ("commands",),
+        instance_id,
+        "opentelemetry-sdk has added it since release 1.43.0.",
+        "opentelemetry-sdk",
+    ),
+    Claim(
+        "their-table",
+        "`params.low_memory` and `service.instance.id` are sent, but are missing from the table in"
+        " StripePy's own documentation of July 2025.",
+        ("commands",),
+        not_in_their_table,
+        "Both are newer than that table.",
+        "cli/call.py",
+    ),
+)

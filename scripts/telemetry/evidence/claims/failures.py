@@ -1,0 +1,50 @@
+"""What a failing run tells of the error."""
+
+import builtins
+
+from telemetry.evidence.judging import Claim, Trial
+from telemetry.records.runs import Observation
+
+
+def _failed(seen: Observation) -> bool:
+    return seen.exit_status != 0 and "STRIPEPY_NO_TELEMETRY" not in seen.run.environment
+
+
+def redacted(trial: Trial) -> None:
+    kinds = set()
+    for seen in trial.runs("failures", "downloads", "options", where=_failed):
+        values = trial.evidence.values(seen)
+        for name in ("exception.message", "exception.stacktrace"):
+            trial.expect(
+                values.get(name) == '""', f"`{seen.run.command}` sends {name} = {values.get(name)}"
+            )
+        kinds.add(values.get("exception.type"))
+    trial.facts["classes"] = ", ".join(f"`{kind}`" for kind in sorted(map(str, kinds)))
+
+
+def class_only(trial: Trial) -> None:
+    for seen in trial.runs("failures", "downloads", "options", where=_failed):
+        kind = trial.evidence.values(seen).get("exception.type", "")
+        is_class = isinstance(getattr(builtins, kind, None), type) or kind in seen.stderr
+        trial.expect(is_class, f"`{seen.run.command}` sends {kind!r}, which is no error of its")
+        if "Traceback" in seen.stderr:
+            trial.expect(
+                kind.rpartition(".")[2] in seen.stderr,
+                f"`{seen.run.command}` sends {kind}, and shows another error",
+            )
+
+
+CLAIMS = (
+    Claim(
+        "redacted",
+        "The text of an error, and where in the code it arose, are sent as empty texts.",
+        ("failures", "downloads", "options"),
+        redacted,
+    ),
+    Claim(
+        "class-only",
+        "What remains of an error is the name of its class, such as `RuntimeError`.",
+        ("failures", "downloads", "options"),
+        class_only,
+    ),
+)

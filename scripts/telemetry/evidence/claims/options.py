@@ -1,0 +1,154 @@
+"""Which options are sent, and as which field."""
+
+from dataclasses import dataclass
+
+from telemetry.evidence.conditions import Option, Subcommand
+from telemetry.evidence.judging import Claim, Evidence, Trial, outcome
+from telemetry.evidence.planted import RESULT, TYPED
+from telemetry.records.runs import Observation
+
+# Fields that tell what an option led to, instead of its value.
+FOLLOWS_FROM = {
+    "--stripepy-hdf5": ("params.result_file_format_version",),
+    "--with-biodescriptors": ("params.columns",),
+}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one option.
+
+    Attributes:
+        option: The option.
+        tested: The command lines that tested it.
+        fields: Every field whose value it changed, with the values.
+    """
+
+    option: Option
+    tested: tuple[str, ...]
+    fields: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def sent(evidence: Evidence) -> list[Sent]:
+    """What became of every option of every subcommand; those without a run are left out."""
+    return [
+        found
+        for subcommand in evidence.subcommands
+        if subcommand.name in evidence.by_name
+        for option in subcommand.options
+        if (found := _sent(evidence, subcommand, option)).tested
+    ]
+
+
+def _sent(evidence: Evidence, subcommand: Subcommand, option: Option) -> Sent:
+    runs = [
+        evidence.by_name[name]
+        for value in option.values
+        if (name := option.run_name(value)) in evidence.by_name
+    ]
+    fields: dict[str, list[str]] = {}
+    for seen in runs:
+        plain = evidence.settled(_plain(evidence, subcommand, seen))
+        for name, value in evidence.settled(seen).items():
+            if plain.get(name) != value and not _is_about_ending(evidence, name):
+                fields.setdefault(name, []).append(value)
+    return Sent(
+        option,
+        tuple(seen.run.command for seen in runs),
+        tuple((name, tuple(dict.fromkeys(values))) for name, values in sorted(fields.items())),
+    )
+
+
+def _plain(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> Observation:
+    """The run to compare with: a download by name or assembly lists nothing.
+
+    Nor may an option without which nothing runs offline be compared with a run that has it.
+    """
+    listing = "--list-only" in seen.run.argv
+    tests_listing = seen.run.name == "option: download --list-only"
+    if subcommand.name == "download" and (tests_listing or not listing):
+        return evidence.by_name["download: none so small"]
+    companion = f"option: {subcommand.name} --stripepy-hdf5 {RESULT}"
+    if "--stripepy-hdf5" in seen.run.argv and seen.run.name != companion:
+        return evidence.by_name[companion]
+    return evidence.by_name[subcommand.name]
+
+
+def _is_about_ending(evidence: Evidence, name: str) -> bool:
+    """Whether a field tells how a run ended: an option can make it fail."""
+    return name in evidence.dictionary and evidence.dictionary[name].category == "execution"
+
+
+def _is_one_of(sent: str, typed: tuple[str, ...]) -> bool:
+    """Whether a value that was sent is one that was typed; a flag is true or false."""
+    if typed == ("",):
+        return sent in {"true", "false"}
+    return sent in typed or sent.removesuffix(".0") in typed
+
+
+def every_option(trial: Trial) -> None:
+    trial.runs("options")
+    table = {(s.option.subcommand, s.option.flag): s for s in sent(trial.evidence)}
+    for subcommand in trial.evidence.subcommands:
+        if subcommand.name not in trial.evidence.by_name and not subcommand.unknown:
+            continue
+        trial.expect(
+            not subcommand.unknown,
+            f"`{subcommand.name}` has arguments that no condition knows: {subcommand.unknown}",
+        )
+        for option in subcommand.options:
+            trial.expect(
+                (subcommand.name, option.flag) in table,
+                f"`{subcommand.name} {option.flag}` is an option that no condition tests",
+            )
+    for found in table.values():
+        trial.counts["options"] += 1
+        option = found.option
+        # Whatever an option changes has to be one field, and its own value.
+        trial.expect(
+            len(found.fields) <= 1,
+            f"`{option.subcommand} {option.flag}` changes {[name for name, _ in found.fields]}",
+        )
+        for name, values in found.fields:
+            trial.expect(
+                name in FOLLOWS_FROM.get(option.flag, ())
+                or all(_is_one_of(value, option.values) for value in values),
+                f"`{option.subcommand} {option.flag}` is sent as {name} = {values}",
+            )
+    if any(subcommand.name == "call" for subcommand in trial.evidence.subcommands):
+        together = trial.run("options of call together")
+        names = set(trial.evidence.values(together))
+        trial.expect(
+            names == set(trial.evidence.values(trial.run("call"))),
+            f"`{together.run.command}` sends other fields",
+        )
+    of = {s.option.flag for s in table.values()}
+    as_field = {s.option.flag for s in table.values() if s.fields}
+    trial.facts |= {"options": str(len(of)), "sent": str(len(as_field))}
+
+
+def typed_name(trial: Trial) -> None:
+    for seen in (trial.run("download: no such data set"),):
+        value = trial.evidence.values(seen).get("params.dataset_name")
+        trial.expect(
+            value == TYPED and outcome(seen) == "failure", f"`{seen.run.command}` sends {value}"
+        )
+
+
+CLAIMS = (
+    Claim(
+        "options",
+        "Of the {options} options of StripePy's subcommands, {sent} change what is sent, each in"
+        " one field.",
+        ("commands", "failures", "options"),
+        every_option,
+    ),
+    Claim(
+        "typed-name",
+        "`stripepy download --name TEXT` sends TEXT as typed, even if there is no such data set.",
+        ("failures",),
+        typed_name,
+        "StripePy records the name before it checks whether there is such a data set.",
+        "cli/download.py",
+    ),
+)

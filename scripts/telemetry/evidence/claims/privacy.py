@@ -1,0 +1,198 @@
+"""What is never sent: planted values, searched for wherever they could have gone."""
+
+from collections import Counter
+from pathlib import PurePosixPath
+
+from telemetry.evidence import planted
+from telemetry.evidence.judging import Claim, Trial, Void
+from telemetry.records.runs import Ending, Network, Observation
+from telemetry.table.differences import files_of
+
+# Runs of ordinary users: nothing in their environment is meant for OpenTelemetry.
+ORDINARY = (
+    "commands",
+    "failures",
+    "downloads",
+    "refusals",
+    "endings",
+    "options",
+    "switches",
+    "memory",
+    "watched",
+    "unreachable",
+    "results",
+)
+
+RANDOM = ("trace_id", "span_id", "service.instance.id")
+
+# What the command lines of the conditions ask stripepy to write.
+OUTPUTS = frozenset(
+    {
+        "ZqxResult.hdf5",
+        "ZqxOther.hdf5",
+        "ZqxOther.hic",
+        "ZqxMatrix.10000.hdf5",
+        "ZqxPlot.png",
+        "ZqxLog.txt",
+        "ZqxFigures",
+        "ZqxMatrix.12345.hdf5",
+        "ZqxCut.10000.hdf5",
+    }
+)
+
+
+def _told(seen: Observation) -> bytes:
+    """Everything that a run told anybody, or tried to."""
+    parts: list[bytes] = [*seen.bodies, *(text.encode() for text in seen.attempts)]
+    parts += [str(settings).encode() for settings in seen.exporters]
+    if seen.seen_on_wire:
+        for request in seen.wire.requests:
+            parts += [request.line.encode(), request.wire, request.client.encode()]
+            parts += [f"{name}: {value}".encode() for name, value in request.headers]
+        parts += [text.encode() for text in seen.wire.look_ups]
+        parts += [f"{line} {headers}".encode() for line, headers in seen.wire.tunnels]
+    return b"\n".join(parts)
+
+
+def _prove_detector() -> int:
+    """Put every value in every form among other bytes, and expect each to be found.
+
+    Raises:
+        Void: If one is not: the search that follows would prove nothing.
+    """
+    count = 0
+    for text in (*planted.PLANTED.values(), planted.TYPED):
+        for form, needle in planted.forms(text):
+            count += 1
+            if not planted.found(text, b"before" + needle + b"after"):
+                raise Void(f"planted on purpose, {text} is not found: {form}")
+    return count
+
+
+def nothing_planted(trial: Trial) -> None:
+    runs = trial.runs(*ORDINARY)
+    control = next((seen for seen in runs if seen.bodies), runs[0])
+    trial.control(control)
+    trial.counts["planted on purpose and found"] = _prove_detector()
+    told = [_told(seen) for seen in runs]
+    everything = b"\n".join(told)
+    trial.counts["bytes searched"] = len(everything)
+    for where, text in planted.PLANTED.items():
+        # One by one only if there is something to find.
+        tellers = zip(runs, told, strict=True) if planted.found(text, everything) else ()
+        found = [(seen, form) for seen, one in tellers if (form := planted.found(text, one))]
+        trial.counts["checks"] += len(runs)
+        for seen, form in found:
+            trial.expect(False, f"`{seen.run.command}` ({seen.run.name}) tells {where}: {form}")
+    trial.counts["planted values"] = len(planted.PLANTED)
+
+
+def planted_in_place(trial: Trial) -> None:
+    """Without that, not finding the values would prove nothing."""
+    names = planted.NAMES
+    seen = trial.run("call")
+    if seen.seen_on_wire:
+        trial.expect_equal(seen.wire.host_name, names.host, "the machine is called")
+    folders = {PurePosixPath(path).parts[0] for path in seen.files}
+    trial.expect_equal(folders, {names.work}, "the working directory is called")
+    shown = trial.run("results: view, telemetry on").stdout
+    chromosome = planted.PLANTED["the first chromosome's name"]
+    trial.expect(chromosome in shown, "the planted chromosome is not in the result")
+
+
+def random_identifiers(trial: Trial) -> None:
+    runs = trial.runs("commands", "failures", "options")
+    for name in RANDOM:
+        drawn = Counter(
+            value for seen in runs if (value := trial.evidence.values(seen).get(name)) is not None
+        )
+        trial.expect(bool(drawn), f"no run sends {name}")
+        for value, count in drawn.items():
+            trial.expect(count == 1, f"{name} is {value} in {count} runs")
+
+
+def only_collector(trial: Trial) -> None:
+    for seen in trial.runs(*ORDINARY, "transport", "ambient"):
+        attempts = ", ".join(dict.fromkeys(seen.attempts))
+        trial.expect(not seen.attempts, f"`{seen.run.command}`: {attempts}")
+        if seen.seen_on_wire and seen.run.network is Network.ANSWERS and seen.run.trusts:
+            connections, requests = seen.wire.connections, len(seen.wire.requests)
+            connections += len(seen.wire.tunnels)
+            what = f"`{seen.run.command}`: {connections} connections for {requests} messages"
+            trial.expect(connections == requests <= 1, what)
+
+
+STORING = ("commands", "failures", "refusals", "endings", "options", "watched")
+
+
+def nothing_stored(trial: Trial) -> None:
+    for seen in trial.runs("watched"):
+        trial.expect(bool(seen.variables), f"`{seen.run.command}` was not watched")
+    for seen in trial.runs(*STORING):
+        trial.expect(
+            not seen.written_elsewhere,
+            f"`{seen.run.command}` wrote {', '.join(seen.written_elsewhere)}",
+        )
+        for path in map(PurePosixPath, files_of(seen)):
+            asked_for = path.parts[0] == planted.NAMES.work and path.parts[1] in OUTPUTS
+            trial.expect(asked_for, f"`{seen.run.command}` wrote {path}")
+
+
+def nothing_left_running(trial: Trial) -> None:
+    ended_by_others = {Ending.SIGTERM, Ending.SIGHUP, Ending.SIGKILL}
+    for seen in trial.runs(
+        "commands",
+        "failures",
+        "refusals",
+        "options",
+        "endings",
+        where=lambda seen: seen.run.ending not in ended_by_others,
+    ):
+        left = seen.wire.left_running
+        trial.expect(not left, f"`{seen.run.command}` left running: {', '.join(left)}")
+
+
+CLAIMS = (
+    Claim(
+        "nothing-planted",
+        "None of these is sent, neither as it is nor encoded nor hashed: the names of files and"
+        " folders, the names of chromosomes and of the assembly, a map's metadata, a region, the"
+        " user's name, the machine's name and identifier, the value of an environment variable,"
+        " and the text of an error.",
+        ORDINARY,
+        nothing_planted,
+    ),
+    Claim(
+        "canaries-in-place",
+        "A control run shows that planted values were in place: the names of the machine, of the"
+        " working directory and of a chromosome.",
+        ("commands", "results"),
+        planted_in_place,
+    ),
+    Claim(
+        "random-identifiers",
+        "No two runs share an identifier, so none of them links one run to another.",
+        ("commands", "failures", "options"),
+        random_identifiers,
+    ),
+    Claim(
+        "only-collector",
+        "StripePy contacts only its collector and the hosts of the data that `stripepy download`"
+        " is asked to fetch.",
+        (*ORDINARY, "transport", "ambient"),
+        only_collector,
+    ),
+    Claim(
+        "nothing-stored",
+        "A run writes no files but those it was asked for; only matplotlib, when it plots, keeps a"
+        " list of fonts.",
+        STORING,
+        nothing_stored,
+    ),
+    Claim(
+        "nothing-left-running",
+        "When `stripepy` has ended, no process is left running.",
+        ("commands", "failures", "refusals", "options", "endings"),
+        nothing_left_running,
+    ),
+)

@@ -1,0 +1,93 @@
+"""The results of the work, with and without telemetry; and the code."""
+
+from telemetry.evidence.conditions import WORKS
+from telemetry.evidence.judging import Claim, Trial
+from telemetry.records.runs import Network
+from telemetry.table.differences import files_of
+
+FILES = (
+    "cli/call.py",
+    "cli/download.py",
+    "cli/plot.py",
+    "cli/telemetry.py",
+    "cli/view.py",
+    "main.py",
+)
+
+
+def same_results(trial: Trial) -> None:
+    for work in WORKS:
+        on, off = (trial.run(f"results: {work}, telemetry {state}") for state in ("on", "off"))
+        trial.control(on)
+        trial.expect(not off.bodies, f"{work}: switched off, it sent something")
+        made = bool(off.files) or bool(off.stdout) or off.exit_status != 0
+        trial.expect(made, f"{work}: there is no result to compare")
+        for seen in trial.runs("results"):
+            if not seen.run.name.startswith(f"results: {work},"):
+                continue
+            trial.expect_equal(files_of(seen), files_of(off), f"{seen.run.name}: files")
+            trial.expect_equal(seen.exit_status, off.exit_status, f"{seen.run.name}: exit status")
+            trial.expect(seen.stdout == off.stdout, f"{seen.run.name}: other output")
+
+
+def same_results_without_network(trial: Trial) -> None:
+    off = trial.run("results: call, telemetry off")
+    for network in (Network.NO_NETWORK, Network.SILENT):
+        seen = trial.run(f"results: call, {network}")
+        trial.expect(not seen.bodies, f"{seen.run.name}: a message arrived")
+        trial.expect_equal(files_of(seen), files_of(off), f"{seen.run.name}: files")
+        trial.expect_equal(seen.exit_status, off.exit_status, f"{seen.run.name}: exit status")
+
+
+def files(trial: Trial) -> None:
+    found = {line.file for line in trial.evidence.lines if "network" not in line.what}
+    trial.expect(found == set(FILES), f"other files: {sorted(found ^ set(FILES))}")
+    trial.counts["lines"] = len(trial.evidence.lines)
+
+
+def ways_out(trial: Trial) -> None:
+    """No module of stripepy imports a way to the network, but the one that downloads."""
+    found = {line.file for line in trial.evidence.lines if "network" in line.what}
+    trial.expect(found == {"cli/download.py"}, f"ways out: {sorted(found)}")
+
+
+def not_only_one_file(trial: Trial) -> None:
+    adds = {line.file for line in trial.evidence.lines if line.what == "adds to the span"}
+    trial.expect(bool(adds - {"cli/telemetry.py"}), f"only {sorted(adds)} add to the span")
+
+
+CLAIMS = (
+    Claim(
+        "same-results",
+        "Results are the same with telemetry on, off or out of reach.",
+        ("results",),
+        same_results,
+    ),
+    Claim(
+        "same-results-unmodified",
+        "Results are also the same on a machine without any network.",
+        ("results",),
+        same_results_without_network,
+    ),
+    Claim(
+        "files",
+        "These files of StripePy take part in telemetry, and no others.",
+        (),
+        files,
+    ),
+    Claim(
+        "ways-out",
+        "Apart from OpenTelemetry, only `cli/download.py` imports anything that can reach a"
+        " network.",
+        (),
+        ways_out,
+    ),
+    Claim(
+        "not-one-file",
+        "The code is not all in `cli/telemetry.py`: subcommands add their parameters themselves.",
+        (),
+        not_only_one_file,
+        "The parameters are known where a subcommand begins its work.",
+        "cli/call.py",
+    ),
+)

@@ -1,0 +1,132 @@
+"""Switching telemetry off."""
+
+from telemetry.box.world import DATA_HOSTS
+from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCH_VALUES, SWITCHES
+from telemetry.evidence.judging import Claim, Trial
+from telemetry.records.runs import Observation
+
+
+def _with(trial: Trial, variable: str) -> list[Observation]:
+    return trial.runs("switches", where=lambda seen: variable in seen.run.environment)
+
+
+def _silences(trial: Trial, variable: str, *values: str, silent: bool) -> None:
+    """Expect that values of a variable silence each subcommand with which they were tested."""
+    tested = _with(trial, variable)
+    for seen in tested:
+        if seen.run.environment[variable] not in values:
+            continue
+        trial.control(trial.run(seen.run.subcommand))
+        if silent:
+            trial.expect_silence(seen)
+        else:
+            trial.expect_message(seen)
+    missing = {*values} - {seen.run.environment[variable] for seen in tested}
+    trial.expect(not missing, f"{variable} was not tested with {sorted(missing)}")
+    whole = {s.name for s in trial.evidence.subcommands if s.base is not None}
+    untested = sorted(whole - {seen.run.subcommand for seen in tested})
+    trial.expect(not untested, f"{variable} was not tested with {untested}")
+
+
+def off_by_presence(trial: Trial) -> None:
+    for variable in SWITCHES:
+        _silences(trial, variable, *SWITCH_VALUES, silent=True)
+    trial.facts["values"] = str(len(SWITCH_VALUES))
+
+
+def off_unmodified(trial: Trial) -> None:
+    for variable in SWITCHES:
+        for seen in _with(trial, variable):
+            trial.control(trial.run(seen.run.subcommand))
+            look_ups, connections = seen.wire.look_ups, seen.wire.connections
+            trial.expect_equal((look_ups, connections), ((), 0), f"`{seen.run.command}`")
+            trial.expect(not seen.attempts, f"`{seen.run.command}`: {', '.join(seen.attempts)}")
+
+
+def off_download(trial: Trial) -> None:
+    for plain, off in (("any", "off"), ("fetched by name", "fetched, off")):
+        trial.control(trial.run(f"download: {plain}"))
+        seen = trial.run(f"download: {off}")
+        collector = [name for name in seen.wire.look_ups if name not in DATA_HOSTS]
+        trial.expect(
+            not (seen.bodies or seen.attempts or collector or seen.wire.connections),
+            f"`{seen.run.command}` sent {len(seen.bodies)} messages",
+        )
+        ending = trial.run(f"download: {plain}").exit_status
+        trial.expect_equal(seen.exit_status, ending, f"exit status of `{seen.run.command}`")
+
+
+def do_not_track(trial: Trial) -> None:
+    _silences(trial, "DO_NOT_TRACK", *SWITCH_VALUES, silent=False)
+
+
+def sdk_disabled(trial: Trial) -> None:
+    values = OTHER_SWITCHES["OTEL_SDK_DISABLED"]
+    true = {value for value in values if value.lower() == "true"}
+    _silences(trial, "OTEL_SDK_DISABLED", *true, silent=True)
+    _silences(trial, "OTEL_SDK_DISABLED", *({*values} - true), silent=False)
+
+
+def sampler_off(trial: Trial) -> None:
+    off, *others = OTHER_SWITCHES["OTEL_TRACES_SAMPLER"]
+    _silences(trial, "OTEL_TRACES_SAMPLER", off, silent=True)
+    _silences(trial, "OTEL_TRACES_SAMPLER", *others, silent=False)
+
+
+def exporter_none(trial: Trial) -> None:
+    values = OTHER_SWITCHES["OTEL_TRACES_EXPORTER"]
+    _silences(trial, "OTEL_TRACES_EXPORTER", *values, silent=False)
+
+
+CLAIMS = (
+    Claim(
+        "off-by-presence",
+        "Setting `STRIPEPY_NO_TELEMETRY` or `NO_TELEMETRY` is enough to switch telemetry off: any"
+        " value counts, even `0`, `false` or an empty one.",
+        ("commands", "switches"),
+        off_by_presence,
+    ),
+    Claim(
+        "off-unmodified",
+        "With either variable set, a command that has nothing to download makes no connection and"
+        " no DNS query.",
+        ("commands", "switches"),
+        off_unmodified,
+    ),
+    Claim(
+        "off-download",
+        "`stripepy download` respects the variable too: with `STRIPEPY_NO_TELEMETRY=1`, it"
+        " contacts only the hosts of the data set that it was asked for.",
+        ("downloads",),
+        off_download,
+    ),
+    Claim(
+        "off-sdk-disabled",
+        "`OTEL_SDK_DISABLED=true` switches StripePy's telemetry off too, in any letter case; other"
+        " values do not.",
+        ("commands", "switches"),
+        sdk_disabled,
+    ),
+    Claim(
+        "off-sampler",
+        "`OTEL_TRACES_SAMPLER=always_off` switches it off as well.",
+        ("commands", "switches"),
+        sampler_off,
+    ),
+    Claim(
+        "do-not-track",
+        "`DO_NOT_TRACK` has no effect.",
+        ("commands", "switches"),
+        do_not_track,
+        "StripePy checks only its own two variables.",
+        "cli/telemetry.py",
+    ),
+    Claim(
+        "exporter-none",
+        "`OTEL_TRACES_EXPORTER=none` has no effect.",
+        ("commands", "switches"),
+        exporter_none,
+        "StripePy creates its exporter itself, without asking OpenTelemetry which one to use.",
+        "cli/telemetry.py",
+    ),
+)

@@ -1,0 +1,258 @@
+"""Where the message goes, and how."""
+
+from urllib.parse import SplitResult, urlsplit
+
+from telemetry.evidence.conditions import REPEATS, delay_name
+from telemetry.evidence.judging import Claim, Trial, Void
+from telemetry.records.runs import Network
+
+# A process takes a little longer, and on a busy machine more than that.
+SLACK_SECONDS = 2.5
+
+HEADERS = {
+    "accept": "*/*",
+    "connection": "keep-alive",
+    "content-encoding": "gzip",
+    "content-type": "application/x-protobuf",
+}
+
+CREDENTIALS = "Basic WnF4TG9naW46WnF4UGFzc3dvcmQ="
+"""ZqxLogin and ZqxPassword, as HTTP writes them."""
+
+
+def _accepted_encodings() -> str:
+    """What the HTTP library can read; that depends on what is installed beside it."""
+    # Not needed to build pages.
+    from requests.utils import default_headers
+
+    return str(default_headers()["Accept-Encoding"])
+
+
+SENDING = ("commands", "failures", "options")
+
+
+def _address(trial: Trial) -> SplitResult:
+    return urlsplit(str(trial.evidence.exporter["endpoint"]))
+
+
+def destination(trial: Trial) -> None:
+    documented = trial.evidence.exporter
+    for seen in trial.runs("memory"):
+        trial.expect(bool(seen.exporters), f"`{seen.run.command}` sets no exporter up")
+        for settings in seen.exporters:
+            what = f"settings of the exporter in `{seen.run.command}`"
+            trial.expect_equal(dict(settings), dict(documented), what)
+    address = _address(trial)
+    trial.facts["endpoint"] = address.geturl()
+    for seen in trial.runs(*SENDING):
+        trial.expect_message(seen)
+        trial.expect(not seen.attempts, f"`{seen.run.command}`: {', '.join(seen.attempts)}")
+        for request in seen.wire.requests:
+            found = (request.line, request.header("host"))
+            expected = (f"POST {address.path} HTTP/1.1", address.netloc)
+            trial.expect_equal(found, expected, f"`{seen.run.command}` sends")
+
+
+def encrypted(trial: Trial) -> None:
+    address = _address(trial)
+    trial.expect_equal(address.scheme, "https", "the address begins with")
+    for seen in trial.runs("commands"):
+        # The collector here speaks TLS only.
+        trial.control(seen)
+        trial.expect_equal(len(seen.wire.requests), 1, "messages over an encrypted connection")
+        trial.expect_equal({*seen.wire.look_ups}, {address.hostname}, "looked up")
+
+
+def certificate(trial: Trial) -> None:
+    trial.control(trial.run("download"))
+    for name in ("an authority that is not trusted", "a certificate for another name"):
+        seen = trial.run(name)
+        trial.expect(seen.wire.connections > 0, f"{name}: there was no connection")
+        trial.expect(not seen.wire.requests, f"{name}: {len(seen.bodies)} messages came")
+    for seen in trial.runs("memory"):
+        for settings in seen.exporters:
+            own = {name for name in settings if "certificate" in name or "key" in name}
+            trial.expect(not own, f"`{seen.run.command}` sets {sorted(own)}")
+
+
+def compressed(trial: Trial) -> None:
+    sizes = []
+    for seen in trial.runs(*SENDING):
+        for request in seen.wire.requests:
+            what = f"`{seen.run.command}` sends {len(request.wire)} bytes"
+            gzip = request.header("content-encoding") == "gzip"
+            trial.expect(gzip and len(request.wire) < len(request.body), what)
+            sizes.append((len(request.body), len(request.wire)))
+    if not sizes:
+        raise Void("no message to measure")
+    trial.counts["bytes of the largest message"] = max(raw for raw, _ in sizes)
+    trial.counts["bytes of it, compressed"] = max(wire for _, wire in sizes)
+    trial.expect(max(raw for raw, _ in sizes) < 2048, f"a message has {max(sizes)[0]} bytes")
+
+
+def time_out(trial: Trial) -> None:
+    seconds = trial.evidence.exporter["timeout"]
+    assert isinstance(seconds, int | float)
+    trial.facts["seconds"] = str(seconds)
+    for seen in trial.runs("memory"):
+        for settings in seen.exporters:
+            trial.expect_equal(settings.get("timeout"), seconds, f"`{seen.run.command}` sets")
+    for repeat in range(REPEATS):
+        waited = trial.run(delay_name(Network.SILENT, repeat)).seconds_at_exit
+        trial.expect(abs(waited - seconds) < SLACK_SECONDS, f"it waited {waited:.1f} s")
+
+
+def headers(trial: Trial) -> None:
+    agent = "OTel-OTLP-Exporter-Python/" + trial.evidence.versions["opentelemetry-sdk"]
+    expected = {
+        **HEADERS,
+        "accept-encoding": _accepted_encodings(),
+        "host": _address(trial).netloc,
+        "user-agent": agent,
+    }
+    trial.facts["agent"] = agent
+    for seen in trial.runs(*SENDING):
+        for request in seen.wire.requests:
+            found = sorted((name.lower(), value) for name, value in request.headers)
+            sent = {**expected, "content-length": str(len(request.wire))}
+            different = sorted({*found} ^ {*sent.items()})
+            trial.expect(found == sorted(sent.items()), f"`{seen.run.command}`: {different}")
+
+
+def redirect(trial: Trial) -> None:
+    seen = trial.run("a redirect")
+    trial.expect_equal(len(seen.wire.requests), 1, "messages")
+    trial.expect(not seen.attempts, f"it was followed: {seen.attempts}")
+
+
+def proxies(trial: Trial) -> None:
+    address = _address(trial)
+    for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        seen = trial.run(f"proxy: {variable}")
+        lines = [line.rpartition(" ")[0] for line, _ in seen.wire.tunnels]
+        trial.expect_equal(lines, [f"CONNECT {address.netloc}"], f"{variable}: asked of the proxy")
+        sent = [request.header("authorization") for request in seen.wire.requests]
+        trial.expect_equal(sent, [None], f"{variable}: the password that goes to the collector")
+    for name in ("HTTP_PROXY", "NO_PROXY"):
+        seen = trial.run(f"proxy: {name}")
+        trial.expect_equal(seen.wire.tunnels, (), f"{name}: asked of the proxy")
+        trial.expect_message(seen)
+
+
+def _passwords(trial: Trial, name: str) -> list[str | None]:
+    return [request.header("authorization") for request in trial.run(name).wire.requests]
+
+
+def netrc(trial: Trial) -> None:
+    trial.control(trial.run("download"))
+    for name in ("netrc: for the collector", "netrc: default", "netrc: NETRC"):
+        trial.expect_equal(_passwords(trial, name), [CREDENTIALS], name)
+
+
+def netrc_for_another(trial: Trial) -> None:
+    trial.control(trial.run("netrc: for the collector"))
+    name = "netrc: for another"
+    trial.expect_equal(_passwords(trial, name), [None], name)
+
+
+def trust(trial: Trial) -> None:
+    untrusted = trial.run("an authority that is not trusted")
+    trial.expect(not untrusted.wire.requests, "it is trusted without a variable")
+    for variable in (
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    ):
+        trial.expect_message(trial.run(f"ambient: {variable}={{authority}}"))
+    seen = trial.run("ambient: SSL_CERT_FILE={authority}")
+    trial.expect(not seen.wire.requests, "SSL_CERT_FILE has an effect")
+
+
+def key_log(trial: Trial) -> None:
+    seen = trial.run("keys: SSLKEYLOGFILE")
+    written = any(path.endswith("/keys") for path in seen.files)
+    trial.expect(written, f"no keys were written: {sorted(seen.files)}")
+
+
+CLAIMS = (
+    Claim(
+        "destination",
+        "The message is posted to `{endpoint}`, and to no other address.",
+        (*SENDING, "memory"),
+        destination,
+    ),
+    Claim(
+        "encrypted",
+        "The connection is encrypted.",
+        ("commands",),
+        encrypted,
+    ),
+    Claim(
+        "certificate",
+        "A server whose certificate is not trusted, or is for another name, receives no message.",
+        ("commands", "memory", "transport"),
+        certificate,
+    ),
+    Claim(
+        "compressed",
+        "The message is compressed with gzip, and smaller than 2 KiB even before that.",
+        SENDING,
+        compressed,
+    ),
+    Claim(
+        "time-out",
+        "StripePy gives up sending after {seconds} seconds.",
+        ("memory", "unreachable"),
+        time_out,
+    ),
+    Claim(
+        "headers",
+        "Besides the message, the request has only technical headers; one of them names the"
+        " exporter and its version, `{agent}`.",
+        SENDING,
+        headers,
+    ),
+    Claim(
+        "redirect",
+        "A redirect to another address is not followed.",
+        ("transport",),
+        redirect,
+    ),
+    Claim(
+        "proxies",
+        "`HTTPS_PROXY` and `ALL_PROXY` are respected: the message then passes through that proxy,"
+        " which cannot read it.",
+        ("transport",),
+        proxies,
+    ),
+    Claim(
+        "trust",
+        "`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `OTEL_EXPORTER_OTLP_CERTIFICATE` decide which"
+        " certificates are trusted; `SSL_CERT_FILE` does not.",
+        ("ambient", "transport"),
+        trust,
+    ),
+    Claim(
+        "key-log",
+        "With `SSLKEYLOGFILE` set, `stripepy` writes the keys of its encrypted connection to that"
+        " file.",
+        ("transport",),
+        key_log,
+    ),
+    Claim(
+        "netrc-another",
+        "A password for another host in `~/.netrc` is not sent.",
+        ("transport",),
+        netrc_for_another,
+    ),
+    Claim(
+        "netrc",
+        "A password in `~/.netrc` is sent as the header `Authorization` if it stands there for the"
+        " collector's host or as `default`.",
+        ("commands", "transport"),
+        netrc,
+        "The HTTP library looks for a password whenever a request has none.",
+        "requests",
+    ),
+)

@@ -1,0 +1,153 @@
+"""What happens, and how long it takes, when the collector cannot be reached."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from telemetry.evidence.conditions import REPEATS, UNREACHABLE, delay_name
+from telemetry.evidence.judging import Claim, Evidence, Trial
+from telemetry.records.runs import Network
+
+TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} ")
+
+# The time-out, and what a busy machine takes to give up.
+LONGEST_SECONDS = 7.5
+
+AT_ONCE = (Network.BAD_REQUEST, Network.NOT_FOUND, Network.ERROR)
+SILENT = (Network.SILENT, Network.BLACK_HOLE)
+
+
+@dataclass(frozen=True)
+class Delay:
+    """How much later a command ended than with telemetry off.
+
+    Attributes:
+        network: What it met.
+        least: The shortest delay, in seconds.
+        most: The longest delay, in seconds.
+    """
+
+    network: Network
+    least: float
+    most: float
+
+
+def delays(evidence: Evidence) -> list[Delay]:
+    """Return the delays in every network that was tested here."""
+    off = _seconds(evidence, "off")
+    if not off:
+        return []
+    return [
+        Delay(network, *(max(end(seconds) - min(off), 0.0) for end in (min, max)))
+        for network in (Network.ANSWERS, *UNREACHABLE)
+        if (seconds := _seconds(evidence, network))
+    ]
+
+
+def _seconds(evidence: Evidence, network: str) -> list[float]:
+    """How long each run in a network took."""
+    runs = [evidence.by_name.get(delay_name(network, repeat)) for repeat in range(REPEATS)]
+    return [seen.seconds_at_exit for seen in runs if seen and seen.ended and not seen.timed_out]
+
+
+def _delays(trial: Trial, networks: Sequence[Network]) -> list[Delay]:
+    trial.runs("unreachable", where=lambda seen: seen.run.network in {*networks, Network.ANSWERS})
+    found = [delay for delay in delays(trial.evidence) if delay.network in networks]
+    trial.expect(len(found) == len(networks), "not every network was tested")
+    return found
+
+
+def same_behaviour(trial: Trial) -> None:
+    off = trial.run(delay_name("off", 0))
+    for seen in trial.runs("unreachable"):
+        found, expected = (
+            (one.exit_status, one.stdout, _untimed(one.stderr)) for one in (seen, off)
+        )
+        what = f"exit status {seen.exit_status}, says {seen.stderr!r}"
+        trial.expect(found == expected, f"{seen.run.network}: {what}")
+
+
+def _untimed(text: str) -> list[str]:
+    """The messages, without the times that stand before them."""
+    return [line[27:] for line in text.splitlines() if TIME.match(line)]
+
+
+def answers(trial: Trial) -> None:
+    for delay in _delays(trial, (Network.ANSWERS,)):
+        trial.expect(delay.least < 1, f"{delay.network}: at least {delay.least:.1f} s")
+
+
+def no_network(trial: Trial) -> None:
+    for delay in _delays(trial, (Network.NO_NETWORK,)):
+        trial.expect(
+            delay.most >= 1 and delay.least <= LONGEST_SECONDS,
+            f"{delay.network}: {delay.least:.1f} to {delay.most:.1f} s",
+        )
+
+
+def refused_at_once(trial: Trial) -> None:
+    for delay in _delays(trial, AT_ONCE):
+        trial.expect(delay.least < 1, f"{delay.network}: at least {delay.least:.1f} s")
+
+
+def some_seconds(trial: Trial) -> None:
+    others = [n for n in UNREACHABLE if n not in {*AT_ONCE, Network.SILENT_NAME_SERVER}]
+    for delay in _delays(trial, others):
+        trial.expect(
+            delay.most >= 1 and delay.least <= LONGEST_SECONDS,
+            f"{delay.network}: {delay.least:.1f} to {delay.most:.1f} s",
+        )
+
+
+def silent_name_server(trial: Trial) -> None:
+    for delay in _delays(trial, (Network.SILENT_NAME_SERVER,)):
+        trial.expect(6 < delay.most < 40, f"{delay.network}: up to {delay.most:.1f} s")
+
+
+CLAIMS = (
+    Claim(
+        "unreachable-same",
+        "If the collector cannot be reached, or answers with an error, the exit status, the output"
+        " and the messages are the same as without telemetry.",
+        ("unreachable",),
+        same_behaviour,
+    ),
+    Claim(
+        "delay-none",
+        "If the collector answers, a command ends less than a second later than without telemetry.",
+        ("unreachable",),
+        answers,
+    ),
+    Claim(
+        "delay-errors",
+        "The answers 400, 404 and 500 delay a command by less than a second.",
+        ("unreachable",),
+        refused_at_once,
+    ),
+    Claim(
+        "delay-seconds",
+        "If the collector cannot be reached, or answers 429 or 503, the command ends {fact:delay}"
+        " later.",
+        ("unreachable",),
+        some_seconds,
+        "The exporter retries until its time-out, and the program waits for it before it ends.",
+        "opentelemetry-exporter-otlp-proto-http",
+    ),
+    Claim(
+        "delay-no-network",
+        "Without any network, as on some compute nodes, each command ends {fact:delay.no-network}"
+        " later.",
+        ("unreachable",),
+        no_network,
+        "The DNS query fails at once, and is repeated.",
+        "opentelemetry-exporter-otlp-proto-http",
+    ),
+    Claim(
+        "delay-name-server",
+        "If the name server never answers, each command ends {fact:delay.name-server} later.",
+        ("unreachable",),
+        silent_name_server,
+        "The time-out does not cover the DNS query, which takes as long as the system allows.",
+        "requests",
+    ),
+)

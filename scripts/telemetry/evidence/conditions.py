@@ -1,0 +1,487 @@
+"""The conditions: which runs are made, by topic. Nothing here knows what they will show.
+
+A run is made because a claim needs it. Grids are cut to what can differ: each value of a variable
+or an option once, and each variable and option with each subcommand once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from telemetry.box.servers import PROXY_PORT
+from telemetry.box.world import DATA_HOSTS
+from telemetry.evidence.planted import CHANGED_DATA, MATRIX, PLANTED, RESULT, TYPED
+from telemetry.evidence.variables import OTHER_LIBRARIES, Setting
+from telemetry.records.runs import Ending, Mode, Network, Run
+
+RESOLUTION = "10000"
+PLOT = PLANTED["the plot's name"] + ".png"
+LOG = PLANTED["the log's name"] + ".txt"
+FIGURES = PLANTED["the plots' folder"]
+REGION = PLANTED["the first chromosome's name"] + ":0-2000000"
+NOT_THERE = PLANTED["the text of an error"]
+
+MATRICES = {f"{MATRIX}.{form}": f"matrix.{form}" for form in ("hic", "cool", "mcool")}
+INPUTS = {**MATRICES, RESULT: "result.hdf5", "ZqxCut.hdf5": "cut.hdf5"}
+
+LIST = ("download", "--list-only")
+"""The quickest command that sends its message."""
+
+# What to put in the place of each positional argument, by the name that the parser gives it.
+POSITIONAL = {
+    "contact-map": f"{MATRIX}.hic",
+    "resolution": RESOLUTION,
+    "stripepy-hdf5": RESULT,
+    "h5_file": RESULT,
+    "output-name": PLOT,
+}
+
+# What a subcommand needs so that it can succeed without a network.
+OFFLINE = {"download": LIST[1:]}
+
+# A telling value for options whose type alone does not say what they accept, by destination.
+VALUES = {
+    "assembly": ("hg38",),
+    "cmap": ("plasma",),
+    "genomic_belt": ("1234567",),
+    "log_file": (LOG,),
+    "max_width": ("123457",),
+    "min_chrom_size": ("1234567",),
+    "name": (TYPED,),
+    "normalization": ("NONE", PLANTED["a normalisation"]),
+    "nproc": ("2",),
+    "output_file": ("ZqxOther.hdf5",),
+    "output_path": ("ZqxOther.hic",),
+    "plot_dir": (FIGURES,),
+    "region": (REGION, PLANTED["a region"]),
+    "roi": ("middle",),
+    "stripepy_hdf5": (RESULT,),
+}
+
+# Options that make sense, or stay without a network, only together with others.
+COMPANIONS = {
+    "roi": ("--plot-dir", FIGURES),
+    "assembly": ("--max-size", "0.001"),
+    "highlight_seeds": ("--stripepy-hdf5", RESULT),
+    "highlight_stripes": ("--stripepy-hdf5", RESULT),
+}
+
+# Options that exclude what `OFFLINE` adds.
+ALONE = frozenset({"assembly", "name"})
+
+SWITCHES = ("STRIPEPY_NO_TELEMETRY", "NO_TELEMETRY")
+SWITCH_VALUES = ("1", "", "0", "false", "true")
+
+OTHER_SWITCHES = {
+    "DO_NOT_TRACK": SWITCH_VALUES,
+    "OTEL_SDK_DISABLED": ("true", "TrUe", "1", "", "0", "false"),
+    "OTEL_TRACES_SAMPLER": ("always_off", "always_on", ""),
+    "OTEL_TRACES_EXPORTER": ("none", "console", ""),
+}
+"""What one could think to be a switch: values, of which the first is tested on each subcommand."""
+
+UNREACHABLE = tuple(n for n in Network if n not in {Network.ANSWERS, Network.REDIRECT})
+REPEATS = 2
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option as the program's own parser describes it.
+
+    Attributes:
+        subcommand: The subcommand that has it; empty for the program itself.
+        flags: How it is written.
+        dest: The parser's name for it.
+        values: Values to test; a lone empty text for an option that takes none; none at all if
+            nothing is known that it accepts.
+        default: What the parser puts in its place.
+    """
+
+    subcommand: str
+    flags: tuple[str, ...]
+    dest: str
+    values: tuple[str, ...]
+    default: object
+
+    @property
+    def flag(self) -> str:
+        """Its long form."""
+        return max(self.flags, key=len)
+
+    def run_name(self, value: str) -> str:
+        """Return the name of the run that tests a value."""
+        return f"option: {self.subcommand} {self.flag} {value}".strip()
+
+
+@dataclass(frozen=True)
+class Subcommand:
+    """A subcommand as the program's own parser describes it.
+
+    Attributes:
+        name: The subcommand, for plots with their kind.
+        base: Arguments with which it succeeds without a network; None if nobody knows them.
+        options: Its options, help apart.
+        unknown: Positional arguments for which no value is known.
+    """
+
+    name: str
+    base: tuple[str, ...] | None
+    options: tuple[Option, ...]
+    unknown: tuple[str, ...]
+
+    def argv(self, *words: str) -> tuple[str, ...]:
+        """Return the arguments with which it succeeds, and further ones."""
+        assert self.base is not None
+        return (*self.base, *words)
+
+
+def subcommands(parser: Sequence[Mapping[str, Any]]) -> list[Subcommand]:
+    """Make subcommands of what the watcher recorded of the parser."""
+    return [_subcommand(entry) for entry in parser if not entry["group"]]
+
+
+def program_flags(parser: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return every option of the program itself, as written."""
+    return [
+        flag
+        for entry in parser
+        if not entry["words"]
+        for option in entry["options"]
+        for flag in option["flags"]
+    ]
+
+
+def _subcommand(entry: Mapping[str, Any]) -> Subcommand:
+    words = tuple(entry["words"])
+    name = " ".join(words)
+    arguments, unknown, options = [], [], []
+    for described in entry["options"]:
+        if described["flags"]:
+            if described["kind"] != "HelpAction":
+                options.append(_option(name, described))
+        elif described["dest"] in POSITIONAL:
+            arguments.append(POSITIONAL[described["dest"]])
+        else:
+            unknown.append(described["dest"])
+    # A coarse picture is drawn faster.
+    quick = ("--dpi", "20") if any(option.flag == "--dpi" for option in options) else ()
+    base = None if unknown else (*words, *arguments, *OFFLINE.get(name, ()), *quick)
+    return Subcommand(name, base, tuple(options), tuple(unknown))
+
+
+def _option(subcommand: str, described: Mapping[str, Any]) -> Option:
+    values: tuple[str, ...]
+    if described["kind"] in {"StoreTrueAction", "StoreFalseAction"}:
+        values = ("",)
+    elif described["dest"] in VALUES:
+        values = VALUES[described["dest"]]
+    elif described["choices"]:
+        values = tuple(choice for choice in described["choices"] if choice != "None")
+    else:
+        accepts: Mapping[str, str] = described["accepts"]
+        numeric = [
+            text for text in ("37", "0.37") if accepts.get(text, "").removesuffix(".0") == text
+        ]
+        values = tuple(numeric[:1]) or (("ZqxOption",) if "zqx" in accepts else ())
+    return Option(
+        subcommand=subcommand,
+        flags=tuple(described["flags"]),
+        dest=str(described["dest"]),
+        values=values,
+        default=described["default"],
+    )
+
+
+def _run(name: str, argv: tuple[str, ...], **rest: Any) -> Run:
+    return Run(name, argv, inputs=INPUTS, **rest)
+
+
+def first() -> list[Run]:
+    """Return what everything else needs: the program's parser, and a result file."""
+    call = ("call", f"{MATRIX}.hic", RESOLUTION, "-o", RESULT)
+    return [
+        Run("the parser", ("--version",), watched=True),
+        Run("the versions", LIST, Mode.MEMORY),
+        Run("the result", call, inputs=MATRICES, keep={RESULT: "result.hdf5"}),
+    ]
+
+
+def plan(
+    known: Sequence[Subcommand], flags: Sequence[str], settings: Sequence[Setting]
+) -> dict[str, list[Run]]:
+    """Return every run, by topic.
+
+    Args:
+        known: The subcommands, from the program's parser.
+        flags: The program's own options.
+        settings: Variables of the environment that are read somewhere, with values to test.
+    """
+    usable = [subcommand for subcommand in known if subcommand.base is not None]
+    return {
+        "commands": list(_commands(usable)),
+        "failures": list(_failures()),
+        "downloads": list(_downloads()),
+        "refusals": list(_refusals(known, flags)),
+        "endings": list(_endings()),
+        "options": list(_options(usable)),
+        "switches": list(_switches(usable)),
+        "ambient": list(_ambient(settings)),
+        "mitigations": list(_mitigations()),
+        "memory": list(_memory(usable)),
+        "watched": list(_watched(usable)),
+        "transport": list(_transport()),
+        "unreachable": list(_unreachable()),
+        "results": list(_results()),
+    }
+
+
+def _commands(known: Sequence[Subcommand]) -> Iterator[Run]:
+    """Each subcommand, with each format that it takes, ending well."""
+    for subcommand in known:
+        argv = subcommand.argv()
+        yield _run(subcommand.name, argv)
+        if f"{MATRIX}.hic" not in argv:
+            continue
+        # Plots refuse .cool; that is among the failures.
+        for form in ("cool", "mcool") if subcommand.name == "call" else ("mcool",):
+            words = tuple(word.replace(f"{MATRIX}.hic", f"{MATRIX}.{form}") for word in argv)
+            yield _run(f"{subcommand.name} .{form}", words)
+
+
+def _failures() -> Iterator[Run]:
+    """Every way to fail after the arguments were accepted."""
+    hic, cool = f"{MATRIX}.hic", f"{MATRIX}.cool"
+    region = ("--region", NOT_THERE)
+    for name, argv in (
+        ("call: no such resolution", ("call", hic, "12345")),
+        (
+            "call: no such normalisation",
+            ("call", hic, RESOLUTION, "-n", VALUES["normalization"][1]),
+        ),
+        ("call: not a matrix", ("call", "ZqxCut.hdf5", RESOLUTION)),
+        ("call: no such folder", ("call", hic, RESOLUTION, "-o", f"{NOT_THERE}/{RESULT}")),
+        ("view: a damaged file", ("view", "ZqxCut.hdf5")),
+        ("view: not a result", ("view", cool)),
+        ("plot cm: a .cool file", ("plot", "cm", cool, RESOLUTION, PLOT)),
+        ("plot cm: no such resolution", ("plot", "cm", hic, "12345", PLOT)),
+        ("plot cm: the output exists", ("plot", "cm", hic, RESOLUTION, RESULT)),
+        ("plot cm: no such region", ("plot", "cm", hic, RESOLUTION, PLOT, *region)),
+        ("plot cm: no such format", ("plot", "cm", hic, RESOLUTION, f"ZqxPlot.{NOT_THERE}")),
+        ("plot cm: no result", ("plot", "cm", hic, RESOLUTION, PLOT, "--highlight-stripes")),
+        ("plot contact-map: a .cool file", ("plot", "contact-map", cool, RESOLUTION, PLOT)),
+        ("plot pd: no such region", ("plot", "pd", RESULT, PLOT, *region)),
+        ("plot pseudodistribution: damaged", ("plot", "pseudodistribution", "ZqxCut.hdf5", PLOT)),
+        ("plot hist: damaged", ("plot", "hist", "ZqxCut.hdf5", PLOT)),
+        ("plot stripe-hist: no such region", ("plot", "stripe-hist", RESULT, PLOT, *region)),
+        ("download: no such data set", ("download", "--name", TYPED)),
+        ("download: none so small", ("download", "--max-size", "0.001")),
+        ("download: the output exists", ("download", "--name", "ENCFF993FGR", "-o", hic)),
+    ):
+        yield _run(name, argv)
+
+
+def _downloads() -> Iterator[Run]:
+    """Downloads that fetch something: from nowhere, and a small data set from this machine."""
+    by_name = ("download", "--name", "ENCFF993FGR")
+    base = _run("", ("download",), missing_hosts=DATA_HOSTS)
+    yield replace(base, name="download: any")
+    yield replace(base, name="download: unit tests", argv=("download", "--unit-test"))
+    yield replace(base, name="download: off", environment={SWITCHES[0]: "1"})
+    # The data sets are known by their checksums, which no small file of ours can have.
+    succeeds = replace(
+        base,
+        hosts=DATA_HOSTS,
+        missing_hosts=(),
+        environment={"PYTHONPATH": "{files}/changed"},
+        changed=CHANGED_DATA,
+    )
+    yield replace(succeeds, name="download: fetched by name", argv=by_name)
+    yield replace(
+        succeeds,
+        name="download: fetched, off",
+        argv=by_name,
+        environment={**succeeds.environment, SWITCHES[0]: "1"},
+    )
+
+
+def _refusals(known: Sequence[Subcommand], flags: Sequence[str]) -> Iterator[Run]:
+    """Command lines that say something of the program, or that it does not accept."""
+    yield _run("nothing", ())
+    for flag in sorted({*flags, "--no-such-option", "no-such-subcommand"}):
+        yield _run(f"{flag} alone", (flag,))
+    yield _run("two at once", ("--cite", "--license"))
+    for subcommand in known:
+        words = tuple(subcommand.name.split())
+        yield _run(f"{subcommand.name} --help", (*words, "--help"))
+        if len(words) == 1:
+            yield _run(f"{subcommand.name}: no such option", (*words, "--no-such-option"))
+    yield _run("call: no such file", ("call", NOT_THERE, RESOLUTION))
+    yield _run("call: the output exists", ("call", f"{MATRIX}.hic", RESOLUTION, "-o", RESULT))
+    yield _run("call: --roi alone", ("call", f"{MATRIX}.hic", RESOLUTION, "--roi", "middle"))
+
+
+def _endings() -> Iterator[Run]:
+    """Runs that something outside brings to their end."""
+    for ending in Ending:
+        if ending is not Ending.NORMAL:
+            yield _run(f"download: {ending}", LIST, ending=ending)
+    yield _run("view: closed pipe", ("view", RESULT), ending=Ending.CLOSED_PIPE)
+    yield _run("view: SIGINT", ("view", RESULT), ending=Ending.SIGINT)
+
+
+def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
+    """Every option, by itself, with every value worth testing."""
+    tested: set[tuple[str, str]] = set()
+    for subcommand in known:
+        for option in subcommand.options:
+            new = [value for value in option.values if (option.flag, value) not in tested]
+            for value in new or option.values[:1]:
+                tested.add((option.flag, value))
+                yield _run(option.run_name(value), option_argv(subcommand, option, value))
+    words = ("--force", "-n", "NONE", "--roi", "middle", "--plot-dir", FIGURES, "--low-memory")
+    more = ("--log-file", LOG, "--constrain-heights", "--verbosity", "debug")
+    together = ("call", f"{MATRIX}.hic", RESOLUTION, "-o", RESULT, *words, *more)
+    yield _run("options of call together", together)
+
+
+def option_argv(subcommand: Subcommand, option: Option, value: str) -> tuple[str, ...]:
+    """Return the command line that tests an option."""
+    words = tuple(subcommand.name.split()) if option.dest in ALONE else subcommand.argv()
+    return (*words, option.flag, *([value] if value else ()), *COMPANIONS.get(option.dest, ()))
+
+
+def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
+    """Every variable that is said, or could be thought, to switch telemetry off."""
+    for variable, values in (dict.fromkeys(SWITCHES, SWITCH_VALUES) | OTHER_SWITCHES).items():
+        for subcommand in known:
+            for value in values if subcommand.argv() == LIST else values[:1]:
+                yield _run(
+                    switch_name(subcommand.name, variable, value),
+                    subcommand.argv(),
+                    environment={variable: value},
+                )
+
+
+def switch_name(subcommand: str, variable: str, value: str) -> str:
+    """Return the name of the run that tests a switch."""
+    return f"switch: {subcommand} {variable}={value}"
+
+
+def _ambient(settings: Sequence[Setting]) -> Iterator[Run]:
+    """Every variable that is read anywhere below stripepy."""
+    for setting in settings:
+        yield _run(
+            f"ambient: {setting.name}",
+            LIST,
+            environment=setting.environment,
+            trusts=not setting.is_trust,
+            network=Network.SILENT if setting.is_wait else Network.ANSWERS,
+            timed=setting.is_wait,
+        )
+        if setting.name == OTHER_LIBRARIES:
+            plot = ("plot", "pd", RESULT, PLOT, "--dpi", "20")
+            yield _run(f"ambient: {setting.name}, plot", plot, environment=setting.environment)
+
+
+LEAKS = {
+    "OTEL_RESOURCE_ATTRIBUTES": "zqx.key=ZqxValue,service.name=ZqxService",
+    "OTEL_EXPORTER_OTLP_HEADERS": "x-zqx=ZqxToken",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "x-zqx-traces=ZqxToken",
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "*",
+}
+
+
+def _mitigations() -> Iterator[Run]:
+    """What helps against a leak: the switch, and taking the variables away."""
+    yield _run("leaks", LIST, environment=LEAKS)
+    yield _run("leaks, switched off", LIST, environment={**LEAKS, SWITCHES[0]: "1"})
+    unset = ("env", *chain.from_iterable(("-u", name) for name in LEAKS))
+    yield _run("leaks, unset", LIST, environment=LEAKS, prefix=unset)
+
+
+# One failure of each subcommand.
+TELLING_FAILURES = (
+    "call: no such resolution",
+    "view: a damaged file",
+    "plot cm: no such format",
+    "download: no such data set",
+)
+
+
+def _telling(known: Sequence[Subcommand]) -> Iterator[Run]:
+    """Each subcommand, ending well and failing."""
+    yield from (run for run in _commands(known) if run.name == run.subcommand)
+    yield from (run for run in _failures() if run.name in TELLING_FAILURES)
+
+
+def _memory(known: Sequence[Subcommand]) -> Iterator[Run]:
+    """The same again, in memory: what makes the table has to agree with the unmodified program."""
+    for run in _telling(known):
+        yield replace(run, name=f"in memory: {run.name}", mode=Mode.MEMORY)
+
+
+def _watched(known: Sequence[Subcommand]) -> Iterator[Run]:
+    """The same again, looked at from inside."""
+    for run in _telling(known):
+        yield replace(run, name=f"watched: {run.name}", watched=True)
+
+
+NETRC = "machine {host} login ZqxLogin password ZqxPassword\n"
+PROXY = f"http://ZqxLogin:ZqxPassword@127.0.0.1:{PROXY_PORT}"
+
+
+def _transport() -> Iterator[Run]:
+    """Certificates, proxies, credentials, redirects."""
+    base = _run("", LIST)
+    yield replace(base, name="an authority that is not trusted", trusts=False)
+    yield replace(base, name="a certificate for another name", network=Network.WRONG_CERTIFICATE)
+    yield replace(base, name="a redirect", network=Network.REDIRECT)
+    for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
+        yield replace(base, name=f"proxy: {variable}", environment={variable: PROXY})
+    yield replace(base, name="proxy: NO_PROXY", environment={"HTTPS_PROXY": PROXY, "NO_PROXY": "*"})
+    for name, text in (
+        ("netrc: for the collector", NETRC),
+        ("netrc: default", NETRC.replace("machine {host}", "default")),
+        ("netrc: for another", NETRC.replace("{host}", "elsewhere.example")),
+    ):
+        yield replace(base, name=name, home_files={".netrc": text})
+    environment = {"NETRC": "{home}/netrc"}
+    yield replace(base, name="netrc: NETRC", home_files={"netrc": NETRC}, environment=environment)
+    yield replace(base, name="keys: SSLKEYLOGFILE", environment={"SSLKEYLOGFILE": "{home}/keys"})
+
+
+def _unreachable() -> Iterator[Run]:
+    """What happens, and how long it takes, when the collector cannot be reached."""
+    base = _run("", LIST, timed=True)
+    for repeat in range(REPEATS):
+        yield replace(base, name=delay_name("off", repeat), environment={SWITCHES[0]: "1"})
+        yield replace(base, name=delay_name(Network.ANSWERS, repeat))
+        for network in UNREACHABLE:
+            if repeat and not network.waits:
+                continue
+            trusts = network is not Network.UNKNOWN_AUTHORITY
+            yield replace(base, name=delay_name(network, repeat), network=network, trusts=trusts)
+
+
+def delay_name(network: str, repeat: int) -> str:
+    """Return the name of a run whose delay is measured."""
+    return f"delay: {network}, {repeat + 1}"
+
+
+WORKS = {
+    "call": ("call", f"{MATRIX}.hic", RESOLUTION, "-o", "ZqxOther.hdf5"),
+    "view": ("view", RESULT),
+    "plot": ("plot", "pd", RESULT, PLOT, "--dpi", "20"),
+    "failure": ("call", f"{MATRIX}.hic", "12345"),
+}
+
+
+def _results() -> Iterator[Run]:
+    """The same work with telemetry on, off, and without anybody to receive it."""
+    for name, argv in WORKS.items():
+        yield _run(f"results: {name}, telemetry on", argv)
+        yield _run(f"results: {name}, telemetry off", argv, environment={SWITCHES[0]: "1"})
+        yield _run(f"results: {name}, {Network.REFUSED}", argv, network=Network.REFUSED)
+    for network in (Network.NO_NETWORK, Network.SILENT, Network.ERROR):
+        yield _run(f"results: call, {network}", WORKS["call"], network=network)

@@ -1,0 +1,287 @@
+"""How a claim is decided: a sentence, and a judge who looks at observations."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from google.protobuf.message import DecodeError
+
+from telemetry.evidence.conditions import Subcommand
+from telemetry.evidence.source_lines import Line
+from telemetry.evidence.variables import Setting
+from telemetry.records.claims import Verdict
+from telemetry.records.fields import Dictionary, Outcome
+from telemetry.records.findings import Finding, Kind
+from telemetry.records.rows import Row
+from telemetry.records.runs import Ending, NotTried, Observation
+from telemetry.records.table import Documented
+from telemetry.table import differences, otlp
+
+SHOWN_GROUNDS = 3
+
+
+class Void(Exception):  # noqa: N818 -- no error: a verdict
+    """There was nothing to look at, or a control failed: no verdict can be given."""
+
+
+class NotMade(Void):
+    """The runs that decide were not among those that were made."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that judges look at.
+
+    Attributes:
+        observations: What was seen, by topic.
+        subcommands: The program's subcommands, from its own parser.
+        settings: Variables of the environment, with the values that were tested.
+        lines: The lines of the program that take part in telemetry.
+        setters: The lines of the program that set each field.
+        dictionary: What the site says of each field.
+        documented: The documented run.
+        versions: Installed versions, by package.
+    """
+
+    observations: Mapping[str, Sequence[Observation]]
+    subcommands: Sequence[Subcommand]
+    settings: Sequence[Setting]
+    lines: Sequence[Line]
+    setters: Mapping[str, Sequence[Line]]
+    dictionary: Dictionary
+    documented: Documented
+    versions: Mapping[str, str]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Observation]:
+        """Every observation by the name of its run."""
+        return {seen.run.name: seen for all_ in self.observations.values() for seen in all_}
+
+    @property
+    def exporter(self) -> Mapping[str, object]:
+        """The settings that stripepy gave its exporter in the documented run."""
+        [exporter] = self.documented.provenance.exporters
+        return exporter
+
+    def rows(self, seen: Observation) -> tuple[Row, ...]:
+        """Return what a run sent, flattened.
+
+        Raises:
+            Void: If its message cannot be read.
+        """
+        try:
+            return otlp.rows(seen.body)
+        except DecodeError as error:
+            message = f"what `{seen.run.command}` sent cannot be read: {error}"
+            raise Void(message) from None
+
+    def values(self, seen: Observation) -> dict[str, str]:
+        """Return what a run sent, by field."""
+        return {row.field: row.value for row in self.rows(seen)}
+
+    def settled(self, seen: Observation) -> dict[str, str]:
+        """Return what a run sent, without the values that differ from run to run."""
+        self.rows(seen)
+        return differences.settled(seen, self.dictionary)
+
+
+def outcome(seen: Observation) -> Outcome:
+    """Return how a run ended, as the dictionary names it."""
+    if seen.run.ending is Ending.SIGINT:
+        return "interruption"
+    # Whoever has read enough closes the pipe: stripepy was done by then.
+    closed = seen.run.ending is Ending.CLOSED_PIPE
+    return "failure" if seen.exit_status and not closed else "success"
+
+
+class Trial:
+    """What a judge works with: runs to look at, expectations to write down."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.looked_at: dict[str, Observation] = {}
+        self.failures: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self.facts: dict[str, str] = {}
+
+    def runs(
+        self, *topics: str, where: Callable[[Observation], bool] = lambda _: True
+    ) -> list[Observation]:
+        """Look at runs.
+
+        Raises:
+            NotTried: If this machine cannot make such runs.
+            Void: If there are none, or nothing was seen of one.
+        """
+        chosen = [
+            seen
+            for topic in topics
+            for seen in self.evidence.observations.get(topic, ())
+            if where(seen)
+        ]
+        tested = [seen for seen in chosen if not seen.not_tried]
+        if chosen and not tested:
+            raise NotTried(chosen[0].not_tried)
+        if not tested:
+            raise NotMade(f"no run of {', '.join(topics)} to look at")
+        return [self._look_at(seen) for seen in tested]
+
+    def run(self, name: str) -> Observation:
+        """Look at one run.
+
+        Raises:
+            NotTried: If this machine cannot make it.
+            Void: If it was not made, or nothing was seen of it.
+        """
+        seen = self.evidence.by_name.get(name)
+        if seen is None:
+            raise NotMade(f"the run {name!r} was not made")
+        if seen.not_tried:
+            raise NotTried(seen.not_tried)
+        return self._look_at(seen)
+
+    def _look_at(self, seen: Observation) -> Observation:
+        self.looked_at[seen.run.name] = seen
+        if seen.fault or seen.timed_out:
+            why = seen.fault or "did not end in time"
+            raise Void(f"`{seen.run.command}` ({seen.run.name}): {why}")
+        return seen
+
+    def control(self, sends: Observation) -> None:
+        """Require that a run sends: silence is measured against it.
+
+        Raises:
+            Void: If it does not.
+        """
+        if not sends.bodies:
+            raise Void(f"the control `{sends.run.command}` ({sends.run.name}) sent nothing either")
+
+    def expect(self, holds: bool, otherwise: str) -> None:
+        """Write down one expectation, and what is wrong if it does not hold."""
+        self.counts["checks"] += 1
+        if not holds:
+            self.failures.append(otherwise)
+
+    def expect_equal(self, found: object, expected: object, what: str) -> None:
+        """Expect a value, and write down what it is otherwise."""
+        self.expect(found == expected, f"{what}: {found}, expected {expected}")
+
+    def expect_message(self, seen: Observation) -> None:
+        """Expect that a run sent one message."""
+        what = f"`{seen.run.command}` ({seen.run.name}) sent {len(seen.bodies)} messages"
+        self.expect(len(seen.bodies) == 1, what)
+
+    def expect_silence(self, seen: Observation) -> None:
+        """Expect that a run sent nothing and did not try to."""
+        noise = [f"{len(seen.bodies)} messages"] if seen.bodies else []
+        noise += seen.attempts
+        if seen.seen_on_wire:
+            noise += [f"DNS query for {name}" for name in seen.wire.look_ups]
+            noise += [line for line, _ in seen.wire.tunnels]
+            noise += [f"{seen.wire.connections} connections"] if seen.wire.connections else []
+        self.expect(not noise, f"`{seen.run.command}` reached out: {', '.join(noise)}")
+
+
+Judge = Callable[[Trial], None]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that runs decide.
+
+    Attributes:
+        id: Its name, in links and on the command line.
+        sentence: What is claimed; `{name}` stands for a fact that the judge finds.
+        topics: Topics of the runs that the judge looks at.
+        judge: Looks at them.
+        reason: For a known limit, why the unwelcome answer is expected; otherwise empty.
+        source: For a known limit, the file of stripepy, or the package, that explains it.
+    """
+
+    id: str
+    sentence: str
+    topics: tuple[str, ...]
+    judge: Judge
+    reason: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of a claim, and on what grounds.
+
+    Attributes:
+        claim: The claim.
+        verdict: What became of it.
+        grounds: What speaks against it, or why there is no verdict; empty if all is well.
+        looked_at: The runs that decided.
+        counts: What was counted.
+        facts: What the sentence is completed with.
+        not_made: Whether the runs that decide were not among those that were made.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    grounds: Sequence[str]
+    looked_at: Sequence[Observation]
+    counts: Mapping[str, int]
+    facts: Mapping[str, str]
+    not_made: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """The sentence, with its facts."""
+        sentence = self.claim.sentence
+        for name, fact in self.facts.items():
+            sentence = sentence.replace(f"{{{name}}}", fact)
+        return sentence
+
+    def findings(self) -> list[Finding]:
+        """Return what is wrong; nothing if it holds, is a known limit, or was not tested here."""
+        where = f"scripts/{self.claim.judge.__module__.replace('.', '/')}.py"
+        match self.verdict:
+            case Verdict.DOES_NOT_HOLD:
+                kind = Kind.CLAIM_DOES_NOT_HOLD
+                mend = f"find out why, then correct the sentence in {where}"
+            case Verdict.STALE:
+                kind = Kind.LIMIT_NO_LONGER_OCCURS
+                mend = f"rewrite the sentence in {where}"
+            case Verdict.VOID:
+                kind, mend = Kind.NOTHING_OBSERVED, "find out why nothing could be seen"
+            case _:
+                return []
+        grounds = "; ".join(self.grounds[:SHOWN_GROUNDS])
+        more = len(self.grounds) - SHOWN_GROUNDS
+        grounds += f" (and {more} more)" if more > 0 else ""
+        return [Finding(kind, self.claim.id, "", f"{grounds}; {mend}")]
+
+
+def judge(claim: Claim, evidence: Evidence) -> Judgement:
+    """Decide one claim."""
+    trial = Trial(evidence)
+    grounds: Iterable[str] = ()
+    not_made = False
+    try:
+        claim.judge(trial)
+        grounds = trial.failures
+        if not trial.counts["checks"]:
+            raise Void("nothing was checked")
+        if claim.reason:
+            verdict = Verdict.STALE if trial.failures else Verdict.KNOWN_LIMIT
+        else:
+            verdict = Verdict.DOES_NOT_HOLD if trial.failures else Verdict.HOLDS
+    except NotTried as reason:
+        verdict, grounds = Verdict.NOT_TRIED, [str(reason)]
+    except Void as reason:
+        verdict, grounds = Verdict.VOID, [str(reason)]
+        not_made = isinstance(reason, NotMade)
+    return Judgement(
+        claim,
+        verdict,
+        list(dict.fromkeys(grounds)),
+        list(trial.looked_at.values()),
+        trial.counts,
+        trial.facts,
+        not_made,
+    )

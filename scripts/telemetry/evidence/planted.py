@@ -1,0 +1,159 @@
+"""Planted values: unmistakable texts wherever a run could find something, and the search for them.
+
+A planted value counts as found in any form in which it could be hidden: other letter cases, URL,
+base64 and hexadecimal encodings, and common hashes, whole or cut short.
+"""
+
+import base64
+import codecs
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+from telemetry.box.world import Names
+from telemetry.evidence import source_lines
+from telemetry.table import coolers, sample
+
+# Half a digest is still too long to occur by accident: 8 bytes, or 16 hexadecimal digits.
+HASH_BYTES = 8
+HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "sha3_256")
+
+PLANTED: Mapping[str, str] = {
+    "the working directory": "ZqxFolder",
+    "the home folder": "ZqxHome",
+    "the user's name": "ZqxUser",
+    "the user's full name": "ZqxPerson Zqxsurname",
+    "the machine's name": "ZqxMachine",
+    "the machine's identifier": "5a7178206d616368696e65206964aa17",
+    "a variable of the environment": "ZqxVariable",
+    "the input's name": "ZqxMatrix",
+    "the result's name": "ZqxResult",
+    "the log's name": "ZqxLog",
+    "the plot's name": "ZqxPlot",
+    "the plots' folder": "ZqxFigures",
+    "the first chromosome's name": "ZqxChrom1",
+    "the second chromosome's name": "ZqxChrom2",
+    "the assembly's name": "ZqxAssembly",
+    "the matrix's metadata": "ZqxMetadata",
+    "a region": "ZqxRegion",
+    "a normalisation": "ZqxNormalization",
+    "the text of an error": "ZqxNoSuchThing",
+}
+"""What is planted, by where it is planted."""
+
+MATRIX = PLANTED["the input's name"]
+RESULT = PLANTED["the result's name"] + ".hdf5"
+
+TYPED = "ZqxDataset"
+"""The one planted value that is known to be sent: the name of a data set, as typed."""
+
+NAMES = Names(
+    work=PLANTED["the working directory"],
+    home=PLANTED["the home folder"],
+    host=PLANTED["the machine's name"],
+    user=PLANTED["the user's name"],
+    person=PLANTED["the user's full name"],
+    machine=PLANTED["the machine's identifier"],
+    variables={"ZQX": PLANTED["a variable of the environment"]},
+)
+
+CHANGED_DATA = "the data sets' checksums are replaced by that of a small file"
+
+
+def fill(folder: Path) -> None:
+    """Write contact maps, with names and texts that can be found again, and a small data set."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        making = pool.submit(_write_hic, folder / "matrix.hic")
+        texts = coolers.ATTRIBUTES | {
+            "genome-assembly": PLANTED["the assembly's name"],
+            "generated-by": PLANTED["the matrix's metadata"],
+            "metadata": json.dumps({"note": PLANTED["the matrix's metadata"]}),
+        }
+        coolers.make_cooler(folder / "matrix.cool", _chromosomes(), texts)
+        coolers.make_multires_cooler(folder / "matrix.mcool", _chromosomes(), texts)
+        (folder / "cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+        (folder / "data").write_bytes(b"a small data set")
+        change_data_sets(source_lines.package(), folder / "changed", folder / "data")
+        making.result()
+
+
+def _chromosomes() -> dict[str, int]:
+    names = (PLANTED["the first chromosome's name"], PLANTED["the second chromosome's name"])
+    return dict(zip(names, sample.CHROMOSOMES.values(), strict=True))
+
+
+def _write_hic(path: Path) -> None:
+    pixels, assembly = list(sample.pixels()), PLANTED["the assembly's name"]
+    sample.write_hic_here(path, _chromosomes(), pixels, assembly)
+
+
+def change_data_sets(package: Path, copy: Path, data: Path) -> None:
+    """Copy stripepy so that it takes a file for each of its data sets, known by their checksums.
+
+    Args:
+        package: The package.
+        copy: Folder for the copy, to be put on PYTHONPATH.
+        data: The file.
+    """
+    shutil.copytree(package, copy / "stripepy", ignore=shutil.ignore_patterns("__pycache__"))
+    module = copy / "stripepy" / "cli" / "download.py"
+    digest = hashlib.md5(data.read_bytes()).hexdigest()
+    module.write_text(re.sub(r'("md5": ")[0-9a-f]{32}"', rf'\g<1>{digest}"', module.read_text()))
+
+
+def forms(text: str) -> Iterator[tuple[str, bytes]]:
+    """Yield every form in which a text is looked for, with the form's name."""
+    plain = text.encode()
+    for case, variant in (
+        ("as it is", text),
+        ("lower case", text.lower()),
+        ("upper case", text.upper()),
+    ):
+        yield case, variant.encode()
+        yield f"hexadecimal, {case}", variant.encode().hex().encode()
+        yield f"hexadecimal capitals, {case}", variant.encode().hex().upper().encode()
+        yield from ((f"base64, {case}", piece) for piece in _base64_pieces(variant.encode()))
+    yield "reversed", plain[::-1]
+    yield "rot13", codecs.encode(text, "rot13").encode()
+    yield "UTF-16", text.encode("utf-16-le")
+    for quoted in {quote(text, safe=""), quote_plus(text)} - {text}:
+        yield "URL-encoded", quoted.encode()
+    yield "URL-encoded throughout", "".join(f"%{byte:02X}" for byte in plain).encode()
+    for hashed, name in (
+        (text, ""),
+        (text.lower(), " in lower case"),
+        (f"{text}\n", " with a line end"),
+    ):
+        for algorithm in HASHES:
+            digest = hashlib.new(algorithm, hashed.encode()).digest()
+            head = digest[:HASH_BYTES]
+            yield f"{algorithm}{name}", head
+            yield f"{algorithm}{name}, hexadecimal", head.hex().encode()
+            yield f"{algorithm}{name}, hexadecimal capitals", head.hex().upper().encode()
+            yield f"{algorithm}{name}, base64", base64.b64encode(digest)[: HASH_BYTES * 4 // 3]
+
+
+def _base64_pieces(data: bytes) -> Iterator[bytes]:
+    """What a text leaves in base64 wherever it stands in a longer one, but for its edges."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for offset in range(3):
+            encoded = encode(bytes(offset) + data)
+            start, cut = (0, 2, 3)[offset], (offset + len(data)) % 3
+            yield encoded.rstrip(b"=")[start : len(encoded.rstrip(b"=")) - (1 if cut else 0)]
+
+
+@cache
+def _needles(text: str) -> Mapping[bytes, str]:
+    return {needle: name for name, needle in reversed(list(forms(text)))}
+
+
+def found(text: str, haystack: bytes) -> str:
+    """The form in which a text occurs in some bytes; empty if it does not."""
+    return next((name for needle, name in _needles(text).items() if needle in haystack), "")

@@ -1,0 +1,164 @@
+"""Every line of the installed stripepy that sets or sends telemetry, found in its syntax tree."""
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from telemetry.records.exits import Exit, UserError
+
+# What a line of code does, by the name that it calls.
+CALLS = {
+    "set_attribute": "adds to the span",
+    "set_attributes": "adds to the span",
+    "update_name": "names the span",
+    "set_status": "says how the run ended",
+    "record_exception": "adds an event for an error",
+    "add_event": "adds an event",
+    "add_link": "adds a link",
+    "start_span": "starts a span",
+    "start_as_current_span": "starts a span",
+    "OTLPSpanExporter": "sends",
+    "TracerProvider": "sets telemetry up",
+    "BatchSpanProcessor": "sets telemetry up",
+    "SimpleSpanProcessor": "sets telemetry up",
+    "set_tracer_provider": "sets telemetry up",
+    "Resource": "describes the system",
+    "OsResourceDetector": "describes the system",
+}
+
+# Calls that set what is no attribute, or an attribute whose key stripepy does not write down.
+SETTERS: Mapping[str, tuple[str, ...]] = {
+    "name": ("start_span", "update_name"),
+    "start_time_unix_nano": ("start_span",),
+    "status.code": ("set_status",),
+    "event.name": ("record_exception",),
+    "event.time_unix_nano": ("record_exception",),
+    "exception.type": ("record_exception",),
+    "exception.escaped": ("record_exception",),
+    "scope.name": ("get_tracer",),
+    "os.type": ("OsResourceDetector",),
+    "os.version": ("OsResourceDetector",),
+}
+
+# Ways out that have nothing to do with OpenTelemetry.
+CLIENTS = frozenset(
+    {
+        "requests",
+        "urllib",
+        "urllib3",
+        "http",
+        "socket",
+        "httpx",
+        "aiohttp",
+        "ftplib",
+        "smtplib",
+        "ssl",
+    }
+)
+
+
+@dataclass(frozen=True, order=True)
+class Line:
+    """A line of stripepy that takes part in telemetry, or could.
+
+    Attributes:
+        file: Path in the package, with slashes.
+        line: Its number, from 1.
+        what: What it does there.
+    """
+
+    file: str
+    line: int
+    what: str
+
+
+def find() -> list[Line]:
+    """Search the installed package, in order of file and line.
+
+    Raises:
+        UserError: If stripepy is not installed.
+    """
+    return sorted({Line(file, line, what) for file, tree in _trees() for line, what in _in(tree)})
+
+
+def setters(fields: Iterable[str]) -> dict[str, list[Line]]:
+    """Where the installed package sets each field; nothing for what OpenTelemetry sets by itself.
+
+    Args:
+        fields: Names of fields, as the dictionary has them.
+
+    Raises:
+        UserError: If stripepy is not installed.
+    """
+    fields = list(fields)
+    found: dict[str, set[Line]] = {field: set() for field in fields}
+    for file, tree in _trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.expr) and (sets := _sets(node)):
+                for field in fields:
+                    if sets(field):
+                        found[field].add(Line(file, node.lineno, "sets the field"))
+    return {field: sorted(lines) for field, lines in found.items()}
+
+
+def _sets(node: ast.expr) -> Callable[[str], bool] | None:
+    """What tells whether an expression sets a field; None if it sets none at all."""
+    match node:
+        case ast.Constant(value=str(text)) if "." in text:
+            return lambda field: field == text
+        case ast.JoinedStr(values=pieces):
+            # f"dependency.{name}.version" is every key of that form; f"{number}s" is no key at all.
+            written = [str(p.value) if isinstance(p, ast.Constant) else None for p in pieces]
+            if any(re.search(r"[a-z]\.|\.[a-z]", text) for text in written if text):
+                form = "".join(".+" if text is None else re.escape(text) for text in written)
+                return lambda field: re.fullmatch(form, field) is not None
+        case ast.Name(id=name, ctx=ast.Load()) if name.isupper():
+            # OpenTelemetry's constants bear the name of the key.
+            return lambda field: "." in field and name == field.replace(".", "_").upper()
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return lambda field: name in SETTERS.get(field, ())
+    return None
+
+
+def package() -> Path:
+    """Return the folder of the installed package.
+
+    Raises:
+        UserError: If stripepy is not installed.
+    """
+    spec = importlib.util.find_spec("stripepy")
+    if spec is None or spec.origin is None:
+        mend = f"{sys.executable} -m pip install stripepy-hic"
+        raise UserError("stripepy is not installed", mend, Exit.NOT_CAPTURED)
+    return Path(spec.origin).parent
+
+
+def _trees() -> list[tuple[str, ast.Module]]:
+    """The syntax tree of every file of the installed package, by its path there."""
+    folder = package()
+    return [
+        (path.relative_to(folder).as_posix(), ast.parse(path.read_bytes()))
+        for path in sorted(folder.rglob("*.py"))
+    ]
+
+
+def _in(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func).rpartition(".")[2]
+            if name in CALLS:
+                yield node.lineno, CALLS[name]
+            if ast.unparse(node.func).startswith("telemetry."):
+                yield node.lineno, "calls telemetry"
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else names
+            for module in modules:
+                if module.partition(".")[0] == "opentelemetry":
+                    yield node.lineno, "imports OpenTelemetry"
+                elif module.partition(".")[0] in CLIENTS:
+                    yield node.lineno, f"imports {module}, a way to the network"

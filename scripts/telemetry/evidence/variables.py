@@ -1,0 +1,243 @@
+"""The environment variables that something below stripepy reads, found in the installed code.
+
+Two lists are put together: names that the code of OpenTelemetry and of its HTTP libraries mentions
+as variables, and names that were asked for while stripepy ran.
+"""
+
+import ast
+import importlib.util
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGES = ("opentelemetry", "requests", "urllib3", "certifi", "ssl", "netrc", "urllib.request")
+
+NAME = re.compile(r"_?[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|NETRC|SSLKEYLOGFILE")
+
+SET_ALWAYS = frozenset(
+    {
+        "COLUMNS",
+        "HOME",
+        "HOSTNAME",
+        "LC_ALL",
+        "LD_LIBRARY_PATH",
+        "LOGNAME",
+        "PATH",
+        "PYTHONPATH",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "ZQX",
+        # Of Python's own, without which it does not start.
+        "_PYTHON_PROJECT_BASE",
+        "_PYTHON_SYSCONFIGDATA_NAME",
+    }
+)
+"""Variables that have a planted value in every run, and one that cannot be set."""
+
+OTHERS = frozenset(
+    {
+        "FORCE_COLOR",
+        "HDF5_PLUGIN_PATH",
+        "LANG",
+        "LANGUAGE",
+        "LC_MESSAGES",
+        "LINES",
+        "MATPLOTLIBRC",
+        "MPLBACKEND",
+        "MPLCONFIGDIR",
+        "MPL_IGNORE_SYSTEM_FONTS",
+        "NO_COLOR",
+        "NPY_PROMOTION_STATE",
+        "NUMPY_MADVISE_HUGEPAGE",
+        "OPENBLAS_MAIN_FREE",
+        "PANDAS_COPY_ON_WRITE",
+        "PANDAS_DATA_MANAGER",
+        "PANDAS_FUTURE_INFER_STRING",
+        "PILLOW_ALIGNMENT",
+        "PILLOW_BLOCKS_MAX",
+        "PILLOW_BLOCK_SIZE",
+        "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION",
+        "PYPARSINGENABLEALLWARNINGS",
+        "PYTHONBREAKPOINT",
+        "PYTHONDOCS",
+        "PYTHONTZPATH",
+        "PYTHONUSERBASE",
+        "REQUEST_METHOD",
+        "SCIPY_ARRAY_API",
+        "SCIPY_DEVICE",
+        "SOURCE_DATE_EPOCH",
+        "TEMP",
+        "TERM",
+        "TMP",
+        "TTY_COMPATIBLE",
+        "TTY_INTERACTIVE",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+    }
+)
+"""Variables of libraries that have no part in telemetry: set together, with two subcommands."""
+
+UNNAMED = frozenset({"NO_PROXY", "no_proxy", "SSL_CERT_FILE"})
+"""Variables that Python code puts together or does not name; others for a proxy need one."""
+
+# Telling values for variables whose kind is known; the first expression that matches counts. A text
+# that means nothing does for the others: where it shows up, it is sent.
+VALUES = (
+    (r"_?OTEL_EXPORTER_OTLP_(\w+_)?HEADERS", ("x-zqx=ZqxToken", "user-agent=ZqxAgent")),
+    (
+        r"OTEL_RESOURCE_ATTRIBUTES",
+        (
+            "zqx.key=ZqxValue",
+            "service.name=ZqxName,host.arch=ZqxArch",
+            "service.instance.id=ZqxInstance",
+            "params.k=ZqxK",
+        ),
+    ),
+    (r"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", ("process", "host", "*")),
+    (r"OTEL_\w*_LENGTH_LIMIT", ("1",)),
+    (r"OTEL_\w*_COUNT_LIMIT", ("0",)),
+    (r"OTEL_\w*(INTERVAL|DELAY|TIMEOUT|SIZE|PORT)", ("1",)),
+    (r"OTEL_EXPORTER_OTLP_(\w+_)?COMPRESSION", ("none", "deflate")),
+    (r"OTEL_\w*ENDPOINT", ("http://zqx.example:4318/ZqxPath",)),
+    (r"OTEL_\w*CLIENT_(CERTIFICATE|KEY)", ("{certificate}",)),
+    (r"OTEL_\w*CERTIFICATE", ("{authority}",)),
+    (r"OTEL_\w*(INSECURE|ENABLED)", ("true",)),
+    (r"(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT_\w+", ("{authority}",)),
+    (r"SSLKEYLOGFILE|NETRC|MPLCONFIGDIR|XDG_\w+", ("{home}/ZqxKeys",)),
+    (r"MPLBACKEND", ("pdf",)),
+    (r"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", ("upb",)),
+    (r"PYTHONTZPATH|MATPLOTLIBRC", ("/ZqxNowhere",)),
+    (r"PANDAS_DATA_MANAGER", ("block",)),
+    (r"NPY_\w+|OPENBLAS_\w+|SCIPY_ARRAY_API", ("1",)),
+    (r"NUMPY_\w+|PANDAS_\w+|PILLOW_\w+|SOURCE_DATE_EPOCH|LINES", ("1",)),
+    (r"(NO_PROXY|no_proxy)", ("*",)),
+    (r"\w+", ("ZqxAmbient",)),
+)
+
+TRUST = re.compile(
+    r"OTEL_EXPORTER_OTLP_(TRACES_)?CERTIFICATE|(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT\w+"
+)
+"""Variables that could decide whose certificates are trusted: tested where nobody's is."""
+
+WAIT = re.compile(r"OTEL_(EXPORTER_OTLP_(TRACES_)?|BSP_EXPORT_)TIMEOUT")
+"""Variables that could decide how long is waited: tested where nobody answers."""
+
+SIGNALS = {
+    "metrics": r"OTEL_\w*(METRIC|METER|PROMETHEUS)\w*",
+    "logs": r"OTEL_\w*(LOG|BLRP)\w*",
+    "gRPC": r"OTEL_\w*GRPC\w*",
+    "Zipkin": r"OTEL_\w*ZIPKIN\w*",
+}
+"""Variables for what StripePy does not do: those of a kind are set together, in one run.
+
+One that has an effect all the same is tested by itself, so that the page can name it.
+"""
+
+OTHER_LIBRARIES = "all for other libraries"
+
+BY_THEMSELVES = frozenset({"OTEL_PYTHON_METER_PROVIDER"})
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Variables of the environment with values to test.
+
+    Attributes:
+        name: What the setting is called.
+        environment: The variables with their values.
+    """
+
+    name: str
+    environment: Mapping[str, str]
+
+    @property
+    def is_trust(self) -> bool:
+        """Whether it could decide whose certificates are trusted."""
+        return all(TRUST.fullmatch(name) for name in self.environment)
+
+    @property
+    def is_wait(self) -> bool:
+        """Whether it could decide how long is waited for an answer."""
+        return all(WAIT.fullmatch(name) for name in self.environment)
+
+
+def settings(names: Iterable[str]) -> list[Setting]:
+    """Return settings that test each variable, in alphabetical order.
+
+    Args:
+        names: Names that the code mentions, besides those of libraries without a part in telemetry.
+    """
+    groups: dict[str, dict[str, str]] = {}
+    single = []
+    for name in sorted({*names, *OTHERS, *UNNAMED} - SET_ALWAYS):
+        values = next(values for pattern, values in VALUES if re.fullmatch(pattern, name))
+        if name in OTHERS:
+            groups.setdefault(OTHER_LIBRARIES, {})[name] = values[0]
+        elif kind := _signal(name):
+            groups.setdefault(f"all for {kind}", {})[name] = values[0]
+        else:
+            single += [Setting(f"{name}={value}", {name: value}) for value in values]
+    return [*single, *(Setting(name, values) for name, values in groups.items())]
+
+
+def _signal(name: str) -> str | None:
+    """What StripePy does not do and a variable is for; None for anything else."""
+    if name in BY_THEMSELVES:
+        return None
+    return next((kind for kind, pattern in SIGNALS.items() if re.fullmatch(pattern, name)), None)
+
+
+def named() -> set[str]:
+    """Names that the installed code of `PACKAGES` mentions as environment variables."""
+    return {name for package in PACKAGES for path in _modules(package) for name in _named_in(path)}
+
+
+def _modules(package: str) -> Iterator[Path]:
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return
+    if spec.submodule_search_locations:
+        for folder in spec.submodule_search_locations:
+            yield from sorted(Path(folder).rglob("*.py"))
+    elif spec.origin:
+        yield Path(spec.origin)
+
+
+def _named_in(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_bytes())
+    declares = "environment_variables" in path.parts
+    for node in ast.walk(tree):
+        candidates: list[ast.expr] = []
+        if declares and isinstance(node, ast.Assign):
+            candidates = [node.value]
+        elif isinstance(node, ast.Call) and _is_about_environment(node.func):
+            candidates = node.args[:1]
+        elif isinstance(node, ast.Subscript) and _is_environment(node.value):
+            candidates = [node.slice]
+        elif isinstance(node, ast.Compare) and any(map(_is_environment, node.comparators)):
+            candidates = [node.left]
+        for candidate in candidates:
+            name = candidate.value if isinstance(candidate, ast.Constant) else None
+            if isinstance(name, str) and NAME.fullmatch(name):
+                yield name
+
+
+def _is_environment(node: ast.expr) -> bool:
+    """Whether an expression is `os.environ`, or `environ`."""
+    match node:
+        case ast.Name(id="environ") | ast.Attribute(value=ast.Name(id="os"), attr="environ"):
+            return True
+    return False
+
+
+def _is_about_environment(node: ast.expr) -> bool:
+    """Whether an expression is a function that is asked for a variable."""
+    match node:
+        case ast.Name(id="getenv") | ast.Attribute(value=ast.Name(id="os"), attr="getenv"):
+            return True
+        case ast.Attribute(value=value, attr="get"):
+            return _is_environment(value)
+    return False

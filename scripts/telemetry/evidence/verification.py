@@ -1,0 +1,275 @@
+"""The verification: runs are made, claims are judged, and what is kept of that is put together."""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from telemetry.box.observing import have_namespaces, observe
+from telemetry.box.world import World
+from telemetry.evidence import conditions, source_lines, variables
+from telemetry.evidence.claims import ambient, options, unreachable
+from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCHES, Subcommand
+from telemetry.evidence.judging import Evidence, Judgement, outcome
+from telemetry.evidence.source_lines import Line
+from telemetry.evidence.variables import Setting
+from telemetry.records import fields, files, table
+from telemetry.records.claims import (
+    ClaimResult,
+    Example,
+    FieldResult,
+    LineResult,
+    OptionResult,
+    SwitchResult,
+    VariableResult,
+    Verification,
+    VerificationDetails,
+)
+from telemetry.records.exits import Exit, UserError
+from telemetry.records.fields import Dictionary
+from telemetry.records.runs import Observation, Run
+
+SHOWN_COMMANDS = 5
+
+Tell = Callable[[int, int, Observation], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be tested.
+
+    Attributes:
+        topics: The runs, by topic.
+        subcommands: The program's subcommands, from its own parser.
+        settings: Variables of the environment, with values to test.
+        lines: The lines of the program that take part in telemetry.
+        setters: The lines of the program that set each field.
+        dictionary: What the site says of each field.
+        versions: Installed versions, by package.
+    """
+
+    topics: Mapping[str, Sequence[Run]]
+    subcommands: Sequence[Subcommand]
+    settings: Sequence[Setting]
+    lines: Sequence[Line]
+    setters: Mapping[str, Sequence[Line]]
+    dictionary: Dictionary
+    versions: Mapping[str, str]
+
+
+def make_plan(world: World) -> Plan:
+    """Ask the program for its options, and the installed code for its variables.
+
+    Raises:
+        UserError: If stripepy does not run here.
+    """
+    first = observe(conditions.first(), world)
+    parser, versions = first["the parser"].parser, first["the versions"].versions
+    if not parser or "stripepy-hic" not in versions:
+        seen = first["the parser"]
+        said = seen.not_tried or seen.fault or seen.stderr.strip() or "it said nothing"
+        mend = f"{world.interpreter} -m pip install stripepy-hic"
+        message = f"stripepy cannot be asked for its options: {said}"
+        raise UserError(message, mend, Exit.NOT_CAPTURED)
+    known = conditions.subcommands(parser)
+    settings = variables.settings(variables.named() - {*SWITCHES, *OTHER_SWITCHES})
+    topics = conditions.plan(known, conditions.program_flags(parser), settings)
+    dictionary = fields.load()
+    return Plan(
+        topics=topics,
+        subcommands=known,
+        settings=settings,
+        lines=source_lines.find(),
+        setters=source_lines.setters(dictionary),
+        dictionary=dictionary,
+        versions=versions,
+    )
+
+
+def gather(
+    plan: Plan, topics: set[str], subcommand: str | None, world: World, tell: Tell
+) -> Evidence:
+    """Make the runs of some topics.
+
+    Args:
+        plan: What is to be tested.
+        topics: Topics of the runs.
+        subcommand: The only subcommand to run; None for all.
+        world: What the runs have around them.
+        tell: Called after each run with how many are done, how many there are, and what was seen.
+    """
+    chosen = {
+        topic: [run for run in runs if subcommand in {None, run.subcommand}]
+        for topic, runs in plan.topics.items()
+        if topic in topics
+    }
+    runs = [run for of_topic in chosen.values() for run in of_topic]
+    done: list[Observation] = []
+
+    def count(seen: Observation) -> None:
+        done.append(seen)
+        tell(len(done), len(runs), seen)
+
+    seen = observe(runs, world, count)
+    return evidence(
+        plan,
+        {topic: [seen[run.name] for run in of_topic] for topic, of_topic in chosen.items()},
+        [s for s in plan.subcommands if subcommand in {None, s.name}],
+    )
+
+
+def evidence(
+    plan: Plan, observations: Mapping[str, Sequence[Observation]], known: Sequence[Subcommand]
+) -> Evidence:
+    """Put what was seen together with what it is judged by.
+
+    Args:
+        plan: What was to be tested.
+        observations: What was seen, by topic.
+        known: The subcommands that were run.
+    """
+    return Evidence(
+        observations=observations,
+        subcommands=known,
+        settings=plan.settings,
+        lines=plan.lines,
+        setters=plan.setters,
+        dictionary=plan.dictionary,
+        documented=table.load(),
+        versions=plan.versions,
+    )
+
+
+def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
+    """Put together what is kept of a verification."""
+    return Verification(
+        version=2,
+        stripepy_hic=evidence.versions["stripepy-hic"],
+        claims=[_claim(judgement) for judgement in judgements],
+        fields=_fields(evidence),
+        options=[
+            OptionResult(
+                subcommand=sent.option.subcommand,
+                option=sent.option.flag,
+                fields=[name for name, _ in sent.fields],
+            )
+            for sent in options.sent(evidence)
+        ],
+        switches=_switches(evidence),
+        variables=_variables(evidence),
+        places=[
+            LineResult(file=line.file, line=line.line, what=line.what) for line in evidence.lines
+        ],
+        this_run=VerificationDetails(
+            date=datetime.now(UTC).date().isoformat(),
+            commit=_commit(),
+            versions=dict(evidence.versions),
+            runs=sum(not seen.not_tried for seen in evidence.by_name.values()),
+            namespaces=have_namespaces(),
+            counts={j.claim.id: dict(j.counts) for j in judgements},
+            delays={
+                delay.network.value: (round(delay.least, 1), round(delay.most, 1))
+                for delay in unreachable.delays(evidence)
+            },
+            examples=_examples(evidence),
+        ),
+    )
+
+
+def _commit() -> str:
+    """This site's commit, and whether anything is changed; empty outside of a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        described = subprocess.run(
+            command, cwd=files.ROOT, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return described.stdout.strip()
+
+
+def _claim(judgement: Judgement) -> ClaimResult:
+    commands = list(dict.fromkeys(seen.run.command for seen in judgement.looked_at))
+    modes = {
+        f"{seen.run.mode.value}{', watched' if seen.run.watched else ''}"
+        for seen in judgement.looked_at
+    }
+    return ClaimResult(
+        id=judgement.claim.id,
+        sentence=judgement.sentence,
+        verdict=judgement.verdict,
+        grounds=list(judgement.grounds),
+        reason=judgement.claim.reason,
+        source=judgement.claim.source,
+        runs=len(judgement.looked_at),
+        modes=sorted(modes),
+        commands=commands[:SHOWN_COMMANDS],
+    )
+
+
+def _fields(evidence: Evidence) -> list[FieldResult]:
+    sending: dict[str, dict[str, set[str]]] = {
+        name: {"success": set(), "failure": set()} for name in evidence.dictionary
+    }
+    for seen in _ended(evidence):
+        for name in evidence.values(seen):
+            by_outcome = sending.setdefault(name, {"success": set(), "failure": set()})
+            by_outcome[outcome(seen)].add(seen.run.subcommand)
+    return [
+        FieldResult(
+            field=name,
+            success=sorted(by["success"]),
+            failure=sorted(by["failure"]),
+            lines=[f"{line.file}:{line.line}" for line in evidence.setters.get(name, ())],
+        )
+        for name, by in sorted(sending.items())
+    ]
+
+
+def _examples(evidence: Evidence) -> dict[str, Example]:
+    documented = dict(evidence.documented.table)
+    found: dict[str, Example] = {}
+    for seen in _ended(evidence):
+        for name, value in evidence.values(seen).items():
+            if name not in documented:
+                found.setdefault(name, Example(value=value, command=seen.run.command))
+    return dict(sorted(found.items()))
+
+
+def _ended(evidence: Evidence) -> Iterator[Observation]:
+    for topic in ("commands", "failures", "downloads"):
+        yield from evidence.observations.get(topic, ())
+
+
+def _switches(evidence: Evidence) -> list[SwitchResult]:
+    by_value: dict[tuple[str, str], list[Observation]] = {}
+    for seen in evidence.observations.get("switches", ()):
+        for pair in seen.run.environment.items():
+            by_value.setdefault(pair, []).append(seen)
+    return [
+        SwitchResult(
+            variable=variable,
+            value=value,
+            silent=sorted(s.run.subcommand for s in seen if not s.bodies),
+            sending=sorted(s.run.subcommand for s in seen if s.bodies),
+        )
+        for (variable, value), seen in sorted(by_value.items(), key=_switch_order)
+    ]
+
+
+def _switch_order(item: tuple[tuple[str, str], list[Observation]]) -> tuple[int, int, str]:
+    (variable, value), seen = item
+    return [*SWITCHES, *OTHER_SWITCHES].index(variable), -len(seen), value
+
+
+def _variables(evidence: Evidence) -> list[VariableResult]:
+    return [
+        VariableResult(
+            variable=variable,
+            value=re.sub(r"\{(authority|certificate)\}|\{home\}/\w+", "FILE", value),
+            effects=[str(effect) for effect in ambient.effects_of(evidence, seen)],
+        )
+        for seen in evidence.observations.get("ambient", ())
+        for variable, value in seen.run.environment.items()
+    ]

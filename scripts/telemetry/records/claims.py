@@ -1,0 +1,179 @@
+"""The verification: every claim with its verdict and evidence, as it is kept and published."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from telemetry.records import documents, files
+from telemetry.records.documents import Record
+
+MEND = "make verify"
+
+
+class Verdict(StrEnum):
+    """What became of a claim."""
+
+    HOLDS = "holds"
+    KNOWN_LIMIT = "known limit"
+    DOES_NOT_HOLD = "does not hold"
+    STALE = "limit no longer occurs"
+    VOID = "void"
+    NOT_TRIED = "not tested here"
+
+
+PUBLISHED = frozenset({Verdict.HOLDS, Verdict.KNOWN_LIMIT, Verdict.NOT_TRIED})
+"""Verdicts with which a claim may stand on a page."""
+
+
+class Example(Record):
+    """A value that a run sent."""
+
+    value: str = Field(description="As the table of the documented run writes values.")
+    command: str = Field(description="The command that sent it.")
+
+
+class VerificationDetails(Record):
+    """What differs from one verification to the next; alone, it is no reason to write."""
+
+    date: str = Field(description="Day of the verification, UTC, ISO 8601.")
+    commit: str = Field(
+        default="", description="Commit of this site that verified; empty outside of a repository."
+    )
+    versions: dict[str, str] = Field(description="Installed versions, by package.")
+    runs: int = Field(description="How many times stripepy was run.")
+    namespaces: bool = Field(description="Whether the machine has Linux network namespaces.")
+    counts: dict[str, dict[str, int]] = Field(description="What was counted, by claim.")
+    delays: dict[str, tuple[float, float]] = Field(
+        description="By what the run met: least and most seconds that it ended later than without"
+        " telemetry."
+    )
+    examples: dict[str, Example] = Field(
+        description="By field: a value, where the documented run has none."
+    )
+
+
+class ClaimResult(Record):
+    """One claim and what became of it."""
+
+    id: str
+    sentence: str = Field(
+        description="What is claimed; code stands between backticks. `{fact:NAME}` stands for what"
+        " varies from run to run; telemetry.json has it filled in."
+    )
+    verdict: Verdict
+    grounds: list[str] = Field(description="What speaks against it, or why there is no verdict.")
+    reason: str = Field(description="For a known limit, why it is so.")
+    source: str = Field(description="For a known limit, the file or package that explains it.")
+    runs: int = Field(description="How many runs decided it.")
+    modes: list[str] = Field(description="How those runs were observed.")
+    commands: list[str] = Field(description="The first few of their command lines.")
+
+
+class OptionResult(Record):
+    """Whether an option of StripePy is sent."""
+
+    subcommand: str
+    option: str
+    fields: list[str] = Field(description="The fields that it changes; empty if it is not sent.")
+
+
+class SwitchResult(Record):
+    """What a variable and value that could switch telemetry off do."""
+
+    variable: str
+    value: str
+    silent: list[str] = Field(description="Subcommands that then send nothing.")
+    sending: list[str] = Field(description="Subcommands that send all the same.")
+
+
+class VariableResult(Record):
+    """What an environment variable that something below StripePy reads changes."""
+
+    variable: str
+    value: str
+    effects: list[str] = Field(description="What differs from a run without it.")
+
+
+class FieldResult(Record):
+    """What sends a field."""
+
+    field: str
+    success: list[str] = Field(description="Subcommands that send it when all goes well.")
+    failure: list[str] = Field(description="Subcommands that send it when they fail.")
+    lines: list[str] = Field(
+        description="The lines of StripePy that set it, as file:line; none for what OpenTelemetry"
+        " sets by itself."
+    )
+
+
+class LineResult(Record):
+    """A line of StripePy that takes part in telemetry."""
+
+    file: str
+    line: int
+    what: str
+
+
+class Verification(Record):
+    """Every claim of the site on StripePy's telemetry, and the evidence for each."""
+
+    version: Literal[2] = Field(description="Version of this format.")
+    stripepy_hic: str = Field(description="Release of stripepy-hic that was tested.")
+    claims: list[ClaimResult]
+    fields: list[FieldResult]
+    options: list[OptionResult]
+    switches: list[SwitchResult]
+    variables: list[VariableResult]
+    places: list[LineResult]
+    this_run: VerificationDetails
+
+    def settled(self, *, tested_as: "Verification") -> dict[str, Any]:
+        """Return what should be the same in another verification.
+
+        Args:
+            tested_as: The verification that it is compared with. One that had no namespaces saw
+                less: what it could not test is left out, and so is by how many runs it tested.
+        """
+        if tested_as.this_run.namespaces:
+            return self.model_dump(mode="json", exclude={"this_run"})
+        not_tried = {c.id for c in tested_as.claims if c.verdict == Verdict.NOT_TRIED}
+        return {
+            "claims": [
+                (claim.id, claim.sentence, claim.verdict.value)
+                for claim in self.claims
+                if claim.id not in not_tried
+            ],
+            "options": [option.model_dump() for option in self.options],
+            "places": [place.model_dump() for place in self.places],
+        }
+
+    def claim(self, id_: str) -> ClaimResult | None:
+        """The claim of that name; None for none."""
+        return next((claim for claim in self.claims if claim.id == id_), None)
+
+    def field(self, name: str) -> FieldResult | None:
+        """What sends a field; None for one that nobody knows."""
+        return next((field for field in self.fields if field.field == name), None)
+
+    def subcommands(self) -> set[str]:
+        """Every subcommand that sends anything."""
+        return {name for field in self.fields for name in (*field.success, *field.failure)}
+
+
+def load() -> Verification:
+    """Read the committed verification.
+
+    Raises:
+        UserError: If it is missing or malformed.
+    """
+    return documents.load(Verification, files.CLAIMS, MEND)
+
+
+def render(verification: Verification) -> dict[Path, bytes]:
+    """Return the content of the files that hold a verification and its schema."""
+    return {
+        files.CLAIMS: documents.render(verification),
+        files.CLAIMS_SCHEMA: documents.render_schema(Verification),
+    }

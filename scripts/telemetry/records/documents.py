@@ -1,0 +1,85 @@
+"""Committed documents: JSON with a schema made of its model, and TOML that is written by hand."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from telemetry.records import files
+from telemetry.records.exits import UserError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Record(BaseModel):
+    """Base of every model here: what it does not know is refused, and nothing changes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def load(model: type[Model], path: Path, mend: str) -> Model:
+    """Read a generated document.
+
+    Args:
+        model: What it is of.
+        path: Where it is.
+        mend: The command that makes it anew.
+
+    Raises:
+        UserError: If it is missing or malformed.
+    """
+    text = files.read(path, mend)
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{files.shown(path)}: {error}", mend) from None
+    return validated(model, data, path, "", mend)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        UserError: If it is missing or not TOML.
+    """
+    mend = "restore the file from git, or correct the line"
+    text = files.read(path, mend)
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:
+        raise UserError(f"{files.shown(path)}: {error}", mend) from None
+
+
+def validated(model: type[Model], data: object, path: Path, entry: str, mend: str) -> Model:
+    """Build a model from data read from a file.
+
+    Raises:
+        UserError: If they do not fit; names the file, the entry and the key of the first fault.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        where = f"[{entry}] {key}" if entry else key
+        message = fault["msg"].removeprefix("Value error, ")
+        raise UserError(f"{files.shown(path)}: {where}: {message}", mend) from None
+
+
+def render(document: BaseModel) -> bytes:
+    """Return the content of the file that holds a document."""
+    return (document.model_dump_json(indent=1) + "\n").encode()
+
+
+def render_schema(model: type[BaseModel]) -> bytes:
+    """Return the content of the file that holds the JSON Schema of a document."""
+    schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    schema |= model.model_json_schema()
+    return (json.dumps(schema, indent=1) + "\n").encode()
+
+
+def lines(*parts: object) -> list[str]:
+    """Return data as lines of JSON, for a comparison."""
+    return [line for part in parts for line in (json.dumps(part, indent=1) + "\n").splitlines(True)]

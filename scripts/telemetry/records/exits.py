@@ -1,0 +1,82 @@
+"""How a command ends: exit statuses, errors that a reader can mend, and signals."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NoReturn
+
+
+class Exit(IntEnum):
+    """Exit statuses that scripts can rely on.
+
+    Python itself ends with 1 after a traceback, so that no finding may have that status.
+    """
+
+    OK = 0
+    USAGE = 2
+    NOT_CAPTURED = 3
+    NEW_RELEASE = 4
+    FINDINGS = 5
+
+
+class UserError(Exception):
+    """Something that the person at the keyboard can put right.
+
+    Args:
+        message: What is wrong and where; StripePy's own words follow on lines of their own.
+        mend: What to do about it, in one line; a command where there is one.
+        status: Exit status for the command that reports it.
+    """
+
+    def __init__(self, message: str, mend: str, status: Exit = Exit.USAGE) -> None:
+        super().__init__(message, mend, status)
+        self.message = message
+        self.mend = mend
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.message} -- mend: {self.mend}"
+
+
+class _Ended(BaseException):
+    """SIGTERM, as an exception, so that temporary folders are removed on the way out."""
+
+
+def _on_sigterm(number: int, frame: object) -> NoReturn:
+    raise _Ended
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Make the parser of a command's arguments; its help keeps the lines of the description."""
+    return argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Call a command's main function and exit with its status.
+
+    A UserError becomes one line on stderr and its own status; an interruption ends with 128 plus
+    the number of the signal, as shells report it.
+    """
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        status = main()
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = error.status
+    except (KeyboardInterrupt, _Ended) as interruption:
+        number = signal.SIGTERM if isinstance(interruption, _Ended) else signal.SIGINT
+        print("interrupted: no file is half-written", file=sys.stderr)
+        status = 128 + number
+    except BrokenPipeError:
+        # The reader of our output has gone; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 128 + signal.SIGPIPE
+    sys.exit(status)

@@ -1,0 +1,273 @@
+"""The dictionary of fields: load, validate, match against rows."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self, cast
+
+from packaging.version import Version
+from pydantic import AfterValidator, model_validator
+
+from telemetry.records import documents, files
+from telemetry.records.documents import Record
+from telemetry.records.exits import UserError
+from telemetry.records.findings import Finding, Kind
+from telemetry.records.rows import Row
+
+PLACEHOLDER = re.compile(r"\W*(to ?do|tbd|fixme|xxx)?\W*", re.IGNORECASE)
+
+
+def _meant(text: str) -> str:
+    if PLACEHOLDER.fullmatch(text):
+        raise ValueError("is empty or a placeholder")
+    return text
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_meant)]
+Expression = Annotated[str, AfterValidator(_expression)]
+
+Category = Literal["installation", "system", "invocation", "execution", "protocol"]
+Part = Literal[
+    "span",
+    "span attribute",
+    "event",
+    "event attribute",
+    "scope",
+    "resource attribute",
+    "derived",
+]
+Subcommand = Literal[
+    "call",
+    "download",
+    "plot cm",
+    "plot contact-map",
+    "plot hist",
+    "plot pd",
+    "plot pseudodistribution",
+    "plot stripe-hist",
+    "view",
+]
+When = Literal[
+    "always", "on success", "on failure", "unless interrupted", "unless it fails early", "sometimes"
+]
+Sensitivity = Literal["technical", "usage", "free text", "identifying with other data"]
+Outcome = Literal["success", "failure", "interruption"]
+
+SENSITIVITIES: Mapping[Sensitivity, str] = {
+    "technical": "It describes software, a kind of machine, or the message itself; many users share"
+    " its value, or it is new in each run.",
+    "usage": "It says how StripePy was used, by choices that StripePy offers, or how that went.",
+    "free text": "It holds what a user typed.",
+    "identifying with other data": "By itself it names nobody; together with data from elsewhere,"
+    " it could help to find out who ran StripePy.",
+}
+"""Why a field belongs to a class."""
+
+MOMENTS: Mapping[Outcome, frozenset[When]] = {
+    "success": frozenset({"always", "on success", "unless interrupted", "unless it fails early"}),
+    "failure": frozenset({"always", "on failure", "unless interrupted"}),
+    "interruption": frozenset({"always"}),
+}
+"""When a field has to be there, by how the run ended."""
+
+PERHAPS: Mapping[Outcome, frozenset[When]] = {
+    "success": frozenset({"sometimes"}),
+    "failure": frozenset({"sometimes", "unless it fails early"}),
+    "interruption": frozenset({"sometimes", "on success", "unless it fails early"}),
+}
+"""When a field may be there besides, by how the run ended."""
+
+
+class Since(Record):
+    """The first release of a package that sends a field."""
+
+    package: Literal["stripepy-hic", "opentelemetry-sdk"]
+    version: str
+
+    @model_validator(mode="after")
+    def _is_version(self) -> Self:
+        Version(self.version)
+        return self
+
+    def reached_by(self, versions: Mapping[str, str]) -> bool:
+        """Whether the installed versions, by package, are this release or a later one."""
+        installed = versions.get(self.package)
+        return installed is None or Version(installed) >= Version(self.version)
+
+
+class Field(Record):
+    """What the site says of one field, or of a family of fields.
+
+    Attributes:
+        part: Message of the OTLP body that carries the field.
+        category: Group in which the page shows it.
+        meaning: What the value says; `{name}` stands for the member of a family.
+        why: What the maintainers use it for, or why it cannot be left out.
+        sensitivity: How much the value could tell about a person.
+        sensitivity_because: Why so, where the reason of its class is not enough.
+        type: OTLP types that the value may have.
+        allowed: Every value it may have, as the table writes them; None for any.
+        pattern: Regular expression for the whole value, as the table writes it.
+        names: Members of a family, for a key with a `*`.
+        sent_by: When a subcommand sends it; the key "*" stands for every subcommand.
+        origin: Who adds it.
+        varies: What else than the command decides the value.
+        because: Why it varies.
+        since: First release that sends it.
+    """
+
+    part: Part
+    category: Category
+    meaning: Text
+    why: Text
+    sensitivity: Sensitivity
+    sensitivity_because: Text | None = None
+    type: tuple[Text, ...]
+    allowed: tuple[str, ...] | None = None
+    pattern: Expression | None = None
+    names: tuple[Text, ...] = ()
+    sent_by: Mapping[Subcommand | Literal["*"], When]
+    origin: Literal["StripePy", "OpenTelemetry SDK", "derived"]
+    varies: Literal["no", "by run", "by machine", "by installation"]
+    because: Text | None = None
+    since: Since
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.varies == "no") != (self.because is None):
+            raise ValueError("`because` belongs to a value that varies, and only to one")
+        own_reason = self.sensitivity in {"free text", "identifying with other data"}
+        if own_reason != (self.sensitivity_because is not None):
+            raise ValueError("`sensitivity_because` belongs to the last two classes, and only them")
+        if not self.type or not self.sent_by:
+            raise ValueError("`type` and `sent_by` need at least one member")
+        return self
+
+    def when(self, subcommand: str) -> When | None:
+        """When a subcommand sends the field; None for never."""
+        moments = cast("Mapping[str, When]", self.sent_by)
+        return moments.get(subcommand, moments.get("*"))
+
+    def accepts(self, row: Row) -> str:
+        """Why the dictionary does not allow a row's value; empty if it does."""
+        if row.type not in self.type:
+            return f"is of type {row.type}, documented as {' or '.join(self.type)}"
+        if self.allowed is not None and row.value not in self.allowed:
+            return f"is not one of {', '.join(self.allowed)}"
+        if self.pattern is not None and not re.fullmatch(self.pattern, row.value):
+            return f"does not match {self.pattern}"
+        return ""
+
+
+class Dictionary(Mapping[str, Field]):
+    """Every documented field by its name, families spelled out."""
+
+    def __init__(self, entries: Mapping[str, Field]) -> None:
+        self.entries = dict(entries)
+        self._fields = {
+            key.replace("*", name): field
+            for key, field in self.entries.items()
+            for name in (field.names if "*" in key else ("",))
+        }
+        self._keys = {
+            key.replace("*", name): key
+            for key, field in self.entries.items()
+            for name in (field.names or ("",))
+        }
+        self._members = {
+            key.replace("*", name): name for key, field in entries.items() for name in field.names
+        }
+
+    def __getitem__(self, name: str) -> Field:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def compare(
+        self,
+        rows: Sequence[Row],
+        subcommand: str,
+        *,
+        outcome: Outcome,
+        versions: Mapping[str, str],
+    ) -> list[Finding]:
+        """Compare what a run sent with what the site says, in both directions.
+
+        Args:
+            rows: What the run sent.
+            subcommand: As the dictionary names it.
+            outcome: How the run ended.
+            versions: Installed versions by package: a field that came later is not expected.
+        """
+        moments = MOMENTS[outcome]
+        found = []
+        for row in rows:
+            entry = self.get(row.field)
+            if entry is None or entry.part != row.part:
+                found.append(_undocumented(row, f"sent as a {row.part}, has no entry; describe it"))
+            elif entry.when(subcommand) not in moments | PERHAPS[outcome]:
+                reason = f"not documented for `{subcommand}` after {outcome}; correct `sent_by`"
+                found.append(_undocumented(row, reason))
+            elif fault := entry.accepts(row):
+                mend = f"{fault}; correct the entry"
+                found.append(Finding(Kind.UNEXPECTED_VALUE, row.field, row.value, mend))
+        sent = Counter(row.field for row in rows)
+        for field, count in sent.items():
+            if count > 1 and field in self:
+                mend = f"sent {count} times; find out why"
+                found.append(Finding(Kind.UNEXPECTED_VALUE, field, "", mend))
+        for field, entry in self.items():
+            expected = entry.when(subcommand) in moments
+            if expected and field not in sent and entry.since.reached_by(versions):
+                mend = f"`{subcommand}` no longer sends it; correct or remove its entry"
+                found.append(Finding(Kind.DOCUMENTED_BUT_NEVER_SENT, field, "", mend))
+        return found
+
+    def key(self, name: str) -> str:
+        """The key of a field's entry: of a member of a family, with a `*`."""
+        return self._keys[name]
+
+    def member(self, name: str) -> str:
+        """Which member of its family a field is; empty without one."""
+        return self._members.get(name, "")
+
+    def meaning(self, name: str, member: str = "") -> str:
+        """What a field's value says, with the family's member filled in, or a word for it."""
+        return self[name].meaning.replace("{name}", member or self.member(name))
+
+
+def _undocumented(row: Row, mend: str) -> Finding:
+    where = files.shown(files.FIELDS)
+    return Finding(Kind.UNDOCUMENTED_FIELD, row.field, row.value, f"{mend} in {where}")
+
+
+def load(path: Path = files.FIELDS) -> Dictionary:
+    """Read and validate the dictionary.
+
+    Raises:
+        UserError: If the file is missing or wrong; names file, entry and key.
+    """
+    entries: dict[str, Field] = {}
+    for key, entry in documents.read_toml(path).items():
+        entries[key] = documents.validated(Field, entry, path, key, "correct the entry")
+        if ("*" in key) != bool(entries[key].names):
+            raise UserError(
+                f"{files.shown(path)}: [{key}] names: belongs to a key with a *, and only to one",
+                "correct the entry",
+            )
+    if not entries:
+        raise UserError(f"{files.shown(path)}: there are no entries", "restore the file from git")
+    return Dictionary(entries)

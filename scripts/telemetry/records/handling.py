@@ -1,0 +1,38 @@
+"""What only StripePy's maintainers can vouch for, and what nobody has stated."""
+
+import string
+from collections.abc import Mapping
+
+from telemetry.records import documents, files
+from telemetry.records.exits import UserError
+
+
+class Stated(string.Template):
+    """A text in which `${section.key}` stands for what the maintainers state."""
+
+    braceidpattern = r"[a-z_.]+"
+
+
+def load() -> dict[str, str]:
+    """Read the statements, by "section.key", each filled in.
+
+    The section `stated` holds sentences, `not_stated` what nobody has said; the others hold the
+    facts that they are made of.
+
+    Raises:
+        UserError: If the file is missing or not TOML, or a sentence quotes what is not there.
+    """
+    read = {
+        f"{section}.{key}": str(value)
+        for section, entries in documents.read_toml(files.DATA_HANDLING).items()
+        for key, value in entries.items()
+    }
+    return {name: _filled(name, read) for name in read}
+
+
+def _filled(name: str, read: Mapping[str, str]) -> str:
+    try:
+        return Stated(read[name]).substitute(read)
+    except (KeyError, ValueError) as error:
+        message = f"{files.shown(files.DATA_HANDLING)}: {name}: there is no {error}"
+        raise UserError(message, "correct the sentence") from None

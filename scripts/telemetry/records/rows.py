@@ -1,0 +1,131 @@
+"""Rows: how a value is written in the table, and read back. Pure functions."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+HEADER = ("Field", "Value")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# A cell that a spreadsheet would run as a formula.
+FORMULA_STARTS = ("=", "+", "-", "@")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One datum of an OTLP message.
+
+    Attributes:
+        field: Attribute key as sent, or the OTLP name of the datum.
+        value: Its value as the table writes it; `read_value` reads it back.
+        part: Message that carries it: "span", "span attribute", "event attribute", ...
+        type: OTLP type: "string", "bool", "int", "double", "bytes", "enum", "fixed64", ...
+    """
+
+    field: str
+    value: str
+    part: str
+    type: str
+
+
+def format_value(value: Any) -> str:
+    """Write a value so that `read_value` gives it back, type included.
+
+    Everything but a string is JSON. A string stands as it is, unless it could be taken for
+    something else (a number, a formula, an empty cell) or would not stay on its line; then it
+    is a JSON string.
+
+    Args:
+        value: None, a bool, an int, a float, a string, or lists and dicts of them.
+    """
+    if isinstance(value, str):
+        return format_cell(value)
+    return json.dumps(value, ensure_ascii=True)
+
+
+def format_cell(text: str) -> str:
+    """Write a text as one line that nothing takes for anything but a text."""
+    stands_as_it_is = (
+        text.isprintable()
+        and text == text.strip()
+        and text != ""
+        and not text.startswith(('"', *FORMULA_STARTS))
+        and not _is_json(text)
+    )
+    return text if stands_as_it_is else json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def read_value(text: str) -> Any:
+    """Read back what `format_value` wrote."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def format_time(nanoseconds: int) -> str:
+    """Write a time since the epoch, in nanoseconds, as UTC to the nanosecond."""
+    seconds, fraction = divmod(nanoseconds, 10**9)
+    whole = EPOCH + timedelta(seconds=seconds)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{fraction:09}Z"
+
+
+def read_time(text: str) -> int:
+    """Read back what `format_time` wrote, in nanoseconds since the epoch.
+
+    Raises:
+        ValueError: If the text is no such time.
+    """
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    since = datetime.fromisoformat(f"{whole}+00:00") - EPOCH
+    return math.floor(since.total_seconds()) * 10**9 + int(fraction)
+
+
+def to_tsv(table: Sequence[tuple[str, str]]) -> str:
+    """Write (field, value) pairs as the text of a table: a header, then a line each."""
+    text = io.StringIO()
+    csv.writer(text, delimiter="\t", lineterminator="\n").writerows([HEADER, *table])
+    return text.getvalue()
+
+
+def from_tsv(text: str) -> list[tuple[str, str]]:
+    """Read back what `to_tsv` wrote.
+
+    Raises:
+        ValueError: If the text is no such table; the message names the line.
+    """
+    if "\r" in text or text.startswith("\ufeff"):
+        raise ValueError("line 1: has a byte order mark or CR line ends")
+    header, *lines = list(
+        csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+    ) or [[]]
+    if tuple(header) != HEADER:
+        raise ValueError(f"line 1: the header is not {' and '.join(HEADER)}")
+    if not lines:
+        raise ValueError("line 2: there are no rows")
+    table = []
+    for number, cells in enumerate(lines, start=2):
+        if len(cells) != len(HEADER) or not all(cells):
+            raise ValueError(f"line {number}: not two filled cells")
+        table.append((cells[0], cells[1]))
+    return table
+
+
+def columns(table: Sequence[tuple[str, str]]) -> str:
+    """Write (field, value) pairs for a terminal, one line each, the values below each other."""
+    width = max(len(field) for field, _ in table)
+    return "".join(f"{field:{width}}  {value}\n" for field, value in table)

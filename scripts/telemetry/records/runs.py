@@ -1,0 +1,278 @@
+"""A run of stripepy and what was observed of it: one pair of classes for every wing.
+
+Needs nothing but Python, so that whoever has stripepy can capture a run.
+"""
+
+import gzip
+import shlex
+import signal
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Mode(StrEnum):
+    """How a run is observed."""
+
+    MEMORY = "in memory"
+    """Its exporter is replaced by one that keeps what it is given; works on any system."""
+    UNMODIFIED = "unmodified"
+    """The console script as installed, in namespaces where only our servers exist; on Linux."""
+
+
+class Network(StrEnum):
+    """What an unmodified run meets when it wants to reach its collector."""
+
+    ANSWERS = "the collector answers"
+    REFUSED = "the connection is refused"
+    SILENT = "the collector accepts and never answers"
+    BLACK_HOLE = "packets to the collector are dropped"
+    NO_NETWORK = "there is no network"
+    NO_NAME_SERVER = "no name server answers its port"
+    SILENT_NAME_SERVER = "the name server is silent"
+    WRONG_CERTIFICATE = "the certificate is for another name"
+    UNKNOWN_AUTHORITY = "the certificate's authority is not trusted"
+    BAD_REQUEST = "the collector answers 400"
+    NOT_FOUND = "the collector answers 404"
+    TOO_MANY = "the collector answers 429 with Retry-After"
+    ERROR = "the collector answers 500"
+    UNAVAILABLE = "the collector answers 503"
+    REDIRECT = "the collector redirects elsewhere"
+
+    @property
+    def waits(self) -> bool:
+        """Whether a run spends its time waiting for an answer."""
+        return self not in {
+            Network.ANSWERS,
+            Network.BAD_REQUEST,
+            Network.NOT_FOUND,
+            Network.ERROR,
+            Network.REDIRECT,
+        }
+
+
+class Ending(StrEnum):
+    """How a run is brought to its end."""
+
+    NORMAL = "by itself"
+    CLOSED_PIPE = "whoever reads its output has gone"
+    SIGINT = "SIGINT"
+    SIGTERM = "SIGTERM"
+    SIGHUP = "SIGHUP"
+    SIGKILL = "SIGKILL"
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that ends it; None for none."""
+        number = getattr(signal, self.value, None)
+        return None if number is None else int(number)
+
+
+def subcommand_of(argv: tuple[str, ...]) -> str:
+    """Return the subcommand of a command line, as the dictionary names it; for plots with kind."""
+    return " ".join(argv[: 2 if argv[:1] == ("plot",) else 1])
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and its condition.
+
+    Attributes:
+        name: What the run is called; tells it apart from every other.
+        argv: Arguments after `stripepy`.
+        mode: How it is observed.
+        environment: Variables to set on top; `{home}` stands for the home folder, `{files}` for
+            the world's folder, `{authority}` and `{certificate}` for PEM files of the collector's
+            authority and of a client.
+        inputs: Files to find in the working directory by name: paths, from the world's folder.
+        home_files: Files to find in the home folder: text by name; `{host}` is the collector's.
+        network: What it meets when it wants to reach its collector.
+        ending: How it is brought to its end.
+        keep: Files to take into the world's folder: name there by name in the working directory.
+        prefix: Words before `stripepy`.
+        trusts: Whether it is told to trust the collector's certificate.
+        timed: Whether the time that it takes to end matters: it goes before others, and prints
+            its output at once.
+        watched: Whether the watcher looks at it from inside.
+        hosts: Names of hosts that its command line asks for, and that exist in its network.
+        missing_hosts: Names of hosts that its command line asks for, and that do not.
+        changed: What is not as installed, in words; empty if all is.
+        timeout: Seconds after which it is ended.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    mode: Mode = Mode.UNMODIFIED
+    environment: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    home_files: Mapping[str, str] = field(default_factory=dict)
+    network: Network = Network.ANSWERS
+    ending: Ending = Ending.NORMAL
+    keep: Mapping[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
+    trusts: bool = True
+    timed: bool = False
+    watched: bool = False
+    hosts: tuple[str, ...] = ()
+    missing_hosts: tuple[str, ...] = ()
+    changed: str = ""
+    timeout: float = 120.0
+
+    @property
+    def subcommand(self) -> str:
+        """The subcommand, for plots with their kind."""
+        return subcommand_of(self.argv)
+
+    @property
+    def command(self) -> str:
+        """The command line as a reader would type it."""
+        variables = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        return " ".join([*variables, shlex.join([*self.prefix, "stripepy", *self.argv])])
+
+    @property
+    def fits_memory(self) -> bool:
+        """Whether an observation in memory would show what this run is made for."""
+        return (
+            self.network is Network.ANSWERS
+            and self.ending is Ending.NORMAL
+            and self.trusts
+            and not (self.prefix or self.home_files or self.hosts or self.missing_hosts)
+        )
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request as it came over the wire.
+
+    Attributes:
+        line: Method, path and version.
+        headers: Names and values, in the order in which they came.
+        wire: The body as it came, compressed or not.
+        client: Name in the certificate that the client showed; empty if it showed none.
+    """
+
+    line: str
+    headers: tuple[tuple[str, str], ...]
+    wire: bytes
+    client: str = ""
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header by its name in lower case; None if it did not come."""
+        return {key.lower(): value for key, value in self.headers}.get(name)
+
+    @property
+    def body(self) -> bytes:
+        """The body, decompressed; as it came if that cannot be done."""
+        try:
+            match self.header("content-encoding"):
+                case "gzip":
+                    return gzip.decompress(self.wire)
+                case "deflate":
+                    return zlib.decompress(self.wire)
+        except (OSError, EOFError, zlib.error):
+            pass
+        return self.wire
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What an unmodified run did to the world around it.
+
+    Attributes:
+        requests: What reached the collector.
+        look_ups: Names that the name server was asked for.
+        tunnels: What the proxy was asked for, with the headers of the question.
+        connections: How many connections the collector accepted.
+        left_running: Command lines of processes that it left behind.
+        host_name: What the machine was called.
+    """
+
+    requests: tuple[Request, ...] = ()
+    look_ups: tuple[str, ...] = ()
+    tunnels: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    connections: int = 0
+    left_running: tuple[str, ...] = ()
+    host_name: str = ""
+
+
+class NotTried(Exception):  # noqa: N818 -- no error: an answer
+    """This machine cannot show what is asked for."""
+
+
+NO_NAMESPACES = "this machine allows no network namespaces"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of a run.
+
+    Attributes:
+        run: The run and its condition.
+        exit_status: Exit status; minus the number of the signal that ended it.
+        timed_out: Whether it had to be ended.
+        started: When its process was started, in seconds since the epoch.
+        ended: When its process had ended, in seconds since the epoch.
+        last_output: When it last printed something, in seconds since the epoch; 0 if it never did.
+        stdout: What it printed.
+        stderr: What it printed as messages and errors.
+        bodies: The ExportTraceServiceRequest of each message, serialised.
+        attempts: Attempts to reach anything but the collector and the hosts that it was asked for.
+        files: SHA-256 of each file that it made or changed, by path in its private folder.
+        sealed: Whether the kernel kept it from every network but ours.
+        seen_on_wire: What only an unmodified run shows; None for one in memory.
+        exporters: Settings that each OTLP exporter was constructed with; in memory only.
+        versions: Versions of "python", "stripepy-hic" and "opentelemetry-sdk"; in memory only.
+        missing: Why stripepy or OpenTelemetry could not be imported; in memory only.
+        finished: Whether stripepy's main function came to its end; in memory only.
+        variables: Environment variables that were asked for by name; if it was watched.
+        written_elsewhere: Files written outside of the private folder; if it was watched.
+        parser: The program's own parser, command by command; if it was watched.
+        not_tried: Why the run could not be made here; empty if it was.
+        fault: Why nothing was seen of it, though it was made; empty if something was.
+    """
+
+    run: Run
+    exit_status: int = 0
+    timed_out: bool = False
+    started: float = 0.0
+    ended: float = 0.0
+    last_output: float = 0.0
+    stdout: str = ""
+    stderr: str = ""
+    bodies: tuple[bytes, ...] = ()
+    attempts: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    sealed: bool = False
+    seen_on_wire: Wire | None = None
+    exporters: tuple[Mapping[str, Any], ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    missing: str = ""
+    finished: bool = False
+    variables: tuple[str, ...] = ()
+    written_elsewhere: tuple[str, ...] = ()
+    parser: tuple[Mapping[str, Any], ...] = ()
+    not_tried: str = ""
+    fault: str = ""
+
+    @property
+    def body(self) -> bytes:
+        """All bodies as one ExportTraceServiceRequest: concatenation is how protobuf merges."""
+        return b"".join(self.bodies)
+
+    @property
+    def wire(self) -> Wire:
+        """What only an unmodified run shows.
+
+        Raises:
+            NotTried: If it was run in memory.
+        """
+        if self.seen_on_wire is None:
+            raise NotTried(NO_NAMESPACES)
+        return self.seen_on_wire
+
+    @property
+    def seconds_at_exit(self) -> float:
+        """How long it took to end after its last output; for a timed run, which buffers none."""
+        return self.ended - self.last_output

@@ -1,0 +1,144 @@
+"""The documented run: its table, its message and its provenance, kept and read as one."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from telemetry.records import documents, files
+from telemetry.records.documents import Record
+from telemetry.records.exits import UserError
+from telemetry.records.fields import Dictionary
+from telemetry.records.rows import format_value, from_tsv, to_tsv
+
+MEND = "make table"
+
+
+class CaptureDetails(Record):
+    """What differs by run, machine or installation; a change of it alone is no reason to write.
+
+    Attributes:
+        python: Version of Python.
+        opentelemetry_sdk: Version of opentelemetry-sdk.
+        body_bytes: Size of the OTLP body in bytes.
+        gzip_bytes: Size of the OTLP body in bytes, compressed as the exporter does it.
+        in_namespace: Whether the kernel, too, kept the run from the network.
+    """
+
+    python: str
+    opentelemetry_sdk: str
+    body_bytes: int
+    gzip_bytes: int
+    in_namespace: bool
+
+
+class Provenance(Record):
+    """Where the table comes from.
+
+    Attributes:
+        command: The command as typed, without folders.
+        subcommand: Its subcommand, as the dictionary names it.
+        exit_status: Its exit status.
+        inputs: SHA-256 of each input file, hexadecimal, by name.
+        stripepy_hic: Version of stripepy-hic.
+        exporters: Settings that stripepy gave each OTLP exporter.
+        this_run: What is allowed to vary.
+        table_sha256: SHA-256 of the table that belongs to it, hexadecimal.
+        message_sha256: SHA-256 of the message that belongs to it, hexadecimal.
+    """
+
+    command: str
+    subcommand: str
+    exit_status: int
+    inputs: dict[str, str]
+    stripepy_hic: str
+    exporters: tuple[dict[str, Any], ...]
+    this_run: CaptureDetails
+    table_sha256: str
+    message_sha256: str
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Installed versions, by package."""
+        return {
+            "stripepy-hic": self.stripepy_hic,
+            "opentelemetry-sdk": self.this_run.opentelemetry_sdk,
+        }
+
+
+@dataclass(frozen=True)
+class Documented:
+    """What is kept of a run.
+
+    Attributes:
+        table: (field, value) pairs.
+        message: What it sent, as OTLP JSON.
+        provenance: Where both come from.
+    """
+
+    table: list[tuple[str, str]]
+    message: str
+    provenance: Provenance
+
+    def settled(self, dictionary: Dictionary) -> dict[str, str]:
+        """Return every value that should be the same in the next run of the command, by name."""
+        origin = self.provenance
+        return {
+            **{field: text for field, text in self.table if not _varies(field, dictionary)},
+            "exit status": str(origin.exit_status),
+            "stripepy-hic": origin.stripepy_hic,
+            "exporters": format_value(origin.exporters),
+            **{f"SHA-256 of {name}": digest for name, digest in origin.inputs.items()},
+        }
+
+    def lines(self, dictionary: Dictionary) -> list[str]:
+        """Return the command, every field in its order, and every value that should not vary."""
+        settled = self.settled(dictionary)
+        fields = {field: settled.pop(field, "(varies)") for field, _ in self.table}
+        pairs = {"command": self.provenance.command, **settled, **fields}
+        return [f"{name}\t{value}\n" for name, value in pairs.items()]
+
+
+def _varies(field: str, dictionary: Dictionary) -> bool:
+    return field in dictionary and dictionary[field].varies != "no"
+
+
+def load(
+    table: Path = files.TABLE,
+    message: Path = files.MESSAGE,
+    provenance: Path = files.PROVENANCE,
+) -> Documented:
+    """Read the committed table, its message and its provenance.
+
+    Raises:
+        UserError: If one is missing, malformed, or not of the same run as the others.
+    """
+    text = files.read(table, MEND)
+    try:
+        rows = from_tsv(text)
+    except ValueError as error:
+        raise UserError(f"{files.shown(table)}: {error}", MEND) from None
+    origin = documents.load(Provenance, provenance, MEND)
+    sent = files.read(message, MEND)
+    for path, content, digest in (
+        (table, text, origin.table_sha256),
+        (message, sent, origin.message_sha256),
+    ):
+        if digest != sha256(content.encode()):
+            described = f"the run that {files.shown(provenance)} describes"
+            raise UserError(f"{files.shown(path)}: is not of {described}", MEND)
+    return Documented(rows, sent, origin)
+
+
+def render(documented: Documented) -> dict[Path, bytes]:
+    """Return the content of the files that hold a documented run."""
+    return {
+        files.TABLE: to_tsv(documented.table).encode(),
+        files.MESSAGE: documented.message.encode(),
+        files.PROVENANCE: documents.render(documented.provenance),
+    }
+
+
+def sha256(content: bytes) -> str:
+    """Return a digest, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,119 @@
+"""What changed from one set-up to another, and since when the dictionary says so."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from packaging.version import Version
+
+from telemetry.records.fields import Dictionary
+from telemetry.records.releases import (
+    Change,
+    ChangeKind,
+    FieldSeen,
+    History,
+    Setup,
+    Step,
+    Stretch,
+)
+
+
+def changes(before: Setup, after: Setup) -> list[Change]:
+    """Return what differs from one set-up to another: fields first, then all around them.
+
+    Where one does not send, there is nothing to compare, and that alone is said. What was tested
+    with one of them alone is no difference.
+    """
+    if before.state != after.state:
+        return [
+            Change(kind="state", what="stripepy", before=before.told_state, after=after.told_state)
+        ]
+    removed = {name: f for name, f in before.fields.items() if name not in after.fields}
+    added = {name: f for name, f in after.fields.items() if name not in before.fields}
+    was, is_ = dict(_described(before)), dict(_described(after))
+    found: list[Change] = []
+    for old, new in list(_renamed(removed, added)):
+        del removed[old], added[new]
+        found.append(Change(kind="renamed", what=new, before=old, after=new))
+    found += [
+        Change(kind="added", what=name, before="", after=is_["condition", name]) for name in added
+    ]
+    found += [
+        Change(kind="removed", what=name, before=was["condition", name], after="")
+        for name in removed
+    ]
+    found += [
+        Change(kind=kind, what=what, before=text, after=is_[kind, what])
+        for (kind, what), text in was.items()
+        if is_.get((kind, what), text) != text
+    ]
+    return found
+
+
+def _renamed(
+    removed: Mapping[str, FieldSeen], added: Mapping[str, FieldSeen]
+) -> Iterator[tuple[str, str]]:
+    """Pairs that are alike in all but their name, and like no other."""
+    for old, field in removed.items():
+        alike = [name for name, other in added.items() if other == field]
+        rivals = [name for name, other in removed.items() if other == field]
+        if len(alike) == len(rivals) == 1:
+            yield old, alike[0]
+
+
+def _described(setup: Setup) -> Iterator[tuple[tuple[ChangeKind, str], str]]:
+    """Everything that can differ, in words, by its kind and its name."""
+    for name, field in setup.fields.items():
+        senders = (f"{s} {when}".removesuffix(" always") for s, when in field.sent_by.items())
+        yield ("type", name), ", ".join(field.types)
+        yield ("values", name), ", ".join(field.values)
+        yield ("condition", name), ", ".join(senders)
+    for name, effect in setup.switched_off.items():
+        yield ("off", name), effect
+    for name, told in setup.switches.items():
+        yield ("switch", name), told
+    for name, effects in setup.settings.items():
+        yield ("setting", name), "; ".join(effects) or "no effect"
+    for datum in ("url", "timeout", "compression"):
+        found = dict.fromkeys(str(getattr(d, datum)) for d in setup.destinations)
+        yield ("destination", datum), ", ".join(found)
+    headers = dict.fromkeys("; ".join(d.headers) for d in setup.destinations)
+    yield ("destination", "headers"), ", ".join(headers)
+
+
+def differences(setups: Sequence[Setup]) -> list[Step]:
+    """Return what changed between neighbours, oldest first; those that did not run are left out."""
+    ran = [setup for setup in setups if setup.state in {"sends", "sends nothing"}]
+    return [_step("stripepy-hic", a.release, a, b.release, b) for a, b in pairwise(ran)]
+
+
+def steps(stretches: Sequence[Stretch]) -> list[Step]:
+    """Return what changed from each stretch of a dependency's releases to the next."""
+    return [_step(b.package, a.last, a.setup, b.first, b.setup) for a, b in pairwise(stretches)]
+
+
+def _step(package: str, before: str, old: Setup, after: str, new: Setup) -> Step:
+    return Step(
+        package=package,
+        before=before,
+        after=after,
+        dependencies=new.dependencies,
+        changes=changes(old, new),
+    )
+
+
+def since_faults(history: History, dictionary: Dictionary) -> dict[str, str]:
+    """Return fields whose `since` is not what the history shows, each with what it shows."""
+    faults: dict[str, str] = {}
+    first, arrived = history.first_seen(), history.arrived_with()
+    for name, entry in dictionary.items():
+        if entry.part == "derived":
+            continue
+        if name not in first:
+            if "sometimes" not in entry.sent_by.values():
+                faults[name] = "no release sent it"
+            continue
+        package, version = arrived.get(name, ("stripepy-hic", first[name]))
+        said = (entry.since.package, Version(entry.since.version))
+        if said != (package, Version(version)):
+            faults[name] = f"it came with {package} {version}"
+    return faults

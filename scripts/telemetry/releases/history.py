@@ -1,0 +1,229 @@
+"""The making of a history: environments are made, and the same runs made in each."""
+
+import functools
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from telemetry.records import files
+from telemetry.records.exits import UserError
+from telemetry.records.fields import Dictionary
+from telemetry.records.releases import Dependencies, History, Setup, State, Stretch
+from telemetry.records.runs import NotTried
+from telemetry.releases import bisection, conditions, environments, index, observations, summary
+from telemetry.releases.changes import changes, differences, steps
+from telemetry.releases.conditions import EXPORTER
+from telemetry.releases.environments import Environment, UnresolvableError
+from telemetry.releases.index import Release
+from telemetry.releases.observations import Seen
+
+STRIPEPY = "stripepy-hic"
+SDK = "opentelemetry-sdk"
+
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+PLATFORMS = {"Linux": "Linux", "Darwin": "macOS", "Windows": "Windows"}
+
+FLAGS: dict[Dependencies, tuple[str, ...]] = {
+    "lowest": ("--resolution", "lowest"),
+    "lowest-direct": ("--resolution", "lowest-direct"),
+    "locked": ("--constraints", str(files.ROOT / "requirements-dev.txt")),
+    "newest": (),
+    "pre-releases": ("--prerelease", "allow"),
+}
+"""How uv is asked for each choice of dependencies of the newest release."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A release to be looked at, with one choice of dependencies.
+
+    Attributes:
+        release: The release.
+        dependencies: The choice.
+        python: The Python to run it with.
+        pin: What is asked for besides, if the choice is "pinned".
+    """
+
+    release: Release
+    dependencies: Dependencies
+    python: Path = Path(sys.executable)
+    pin: str = ""
+
+
+Look = Callable[[Job], Setup]
+
+
+@functools.cache
+def resolve(job: Job) -> Environment:
+    """Choose the packages.
+
+    Raises:
+        UnresolvableError: If nothing fits.
+        NotTried: If it cannot be told what the release was installed with.
+        UserError: If the index cannot be reached.
+    """
+    flags = FLAGS.get(job.dependencies, ())
+    release = job.release.version
+    wanted = [f"{STRIPEPY}[all]=={release}", *filter(None, [job.pin])]
+    if job.dependencies == "contemporary":
+        if not job.release.uploaded:
+            raise NotTried("the package index does not tell when it was uploaded")
+        # What was uploaded at the very moment would be left out, and that is the release.
+        moment = datetime.fromisoformat(job.release.uploaded) + timedelta(seconds=1)
+        flags = ("--exclude-newer", moment.isoformat(timespec="seconds"))
+    elif job.dependencies == "lowest-direct":
+        # To uv, what StripePy asks for is not direct, unless we ask for it ourselves.
+        wanted += environments.required_by(f"{STRIPEPY}=={release}", job.python)
+    return environments.resolve(wanted, *flags, python=job.python)
+
+
+def looking(dictionary: Dictionary, tell: Callable[[Setup], None] = lambda _: None) -> Look:
+    """Return what looks at a job, once: runs the release, and puts together what it sent.
+
+    It raises a UserError if something cannot be fetched, or runs cannot be observed here.
+
+    Args:
+        dictionary: What varies.
+        tell: Called with what was seen.
+    """
+
+    @functools.cache
+    def look(job: Job) -> Setup:
+        setup = _look(job, dictionary)
+        tell(setup)
+        return setup
+
+    return look
+
+
+def _look(job: Job, dictionary: Dictionary) -> Setup:
+    try:
+        environment = resolve(job)
+    except UnresolvableError as error:
+        return _setup(job, {}, {}, dictionary, ("cannot run", error.message))
+    except NotTried as reason:
+        return _setup(job, {}, {}, dictionary, ("not tried", str(reason)))
+    seen = observations.kept(environment, conditions.runs())
+    return _setup(job, environment.packages, seen, dictionary, summary.state(seen))
+
+
+def look_here(interpreter: Path, dictionary: Dictionary) -> Setup:
+    """Run the stripepy of an environment that somebody else made.
+
+    Raises:
+        UserError: If runs cannot be observed here.
+    """
+    seen = observations.made(interpreter, conditions.runs())
+    packages = dict(seen[EXPORTER.name].versions)
+    job = Job(Release(Version(packages.get(STRIPEPY, "0"))), "newest", interpreter)
+    return _setup(job, packages, seen, dictionary, summary.state(seen))
+
+
+def _setup(
+    job: Job,
+    packages: dict[str, str],
+    seen: Seen,
+    dictionary: Dictionary,
+    state: tuple[State, str],
+) -> Setup:
+    release = str(job.release.version)
+    return Setup(
+        release=release,
+        uploaded=job.release.uploaded[:10],
+        dependencies=job.dependencies,
+        python=seen[EXPORTER.name].versions.get("python", "") if seen else "",
+        state=state[0],
+        reason=state[1],
+        packages=packages,
+        fields=summary.fields(seen, dictionary, release),
+        switched_off=summary.switched_off(seen),
+        switches=summary.switches(seen, dictionary),
+        settings=summary.settings(seen, "setting", dictionary),
+        destinations=summary.destinations(seen),
+        runs=summary.runs(seen),
+    )
+
+
+def jobs(release: Release) -> list[Job]:
+    """Return a release as it was when it came out, and as it is installed today."""
+    return [Job(release, "contemporary"), Job(release, "newest")]
+
+
+def compile_history(look: Look) -> History:
+    """Look at every release, and at the newest with all that it may be installed with.
+
+    Raises:
+        UserError: If something cannot be fetched, or runs cannot be observed here.
+    """
+    releases = index.releases(STRIPEPY)
+    newest, here = releases[-1], "{}.{}".format(*sys.version_info)
+    others = environments.pythons(python for python in PYTHONS if python != here)
+    setups = [look(job) for release in releases for job in jobs(release)]
+    stretches = bisect(SDK, newest, look)
+    return History(
+        version=2,
+        platform=f"{platform.system()} {platform.machine()}",
+        setups=setups,
+        # Those of their days, then those of today.
+        differences=[*differences(setups[::2]), *differences(setups[1::2])],
+        range=[look(Job(newest, choice)) for choice in FLAGS],
+        pythons=[look(Job(newest, "newest", python)) for python in others.values()],
+        stretches=stretches,
+        bisected=steps(stretches),
+        not_tried=[
+            *(f"Python {python}" for python in PYTHONS if python not in {here, *others}),
+            *(name for system, name in PLATFORMS.items() if system != platform.system()),
+        ],
+    )
+
+
+def bisect(
+    package: str, release: Release, look: Look, *, low: str = "", high: str = ""
+) -> list[Stretch]:
+    """Divide the releases of a dependency where something changed.
+
+    Everything else is as new as it can be together with each.
+
+    Args:
+        package: The dependency.
+        release: The release of StripePy.
+        look: What looks at a job.
+        low: First release of the dependency to look at; empty for the lowest that is accepted.
+        high: Last one; empty for the newest.
+
+    Returns:
+        Stretches without a change, oldest first.
+
+    Raises:
+        UserError: If something cannot be fetched, or StripePy does not come with that package.
+    """
+    package = canonicalize_name(package)
+    newest = resolve(Job(release, "newest")).packages
+    if package not in newest:
+        raise UserError(
+            f"{STRIPEPY} {release.version} is not installed with {package}",
+            f"choose from {', '.join(newest)}",
+        )
+    first = Version(low or resolve(Job(release, "lowest")).packages.get(package, "0"))
+    last = Version(high or newest[package])
+
+    def probe(version: Version) -> Setup | None:
+        setup = look(Job(release, "pinned", pin=f"{package}=={version}"))
+        # Without packages, nothing fitted together with that release.
+        return setup if setup.packages else None
+
+    known = [r.version for r in index.releases(package) if not r.version.is_prerelease]
+    accepted = [version for version in known if first <= version <= last]
+    found = bisection.stretches(accepted, probe, lambda a, b: not changes(a, b))
+    if not found:
+        raise UserError(f"no release of {package} fits {STRIPEPY}", "ask for another package")
+    return [
+        Stretch(package=package, first=str(first), last=str(last), setup=setup)
+        for first, last, setup in found
+    ]

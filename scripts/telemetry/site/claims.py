@@ -1,0 +1,194 @@
+"""Claims: the verification that the marks beside sentences lead to."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from docutils import nodes
+from docutils.nodes import Node
+
+from telemetry.records.claims import ClaimResult, OptionResult, SwitchResult, Verdict
+from telemetry.records.effects import summed_up
+from telemetry.site import markup
+from telemetry.site.content import capitalised
+from telemetry.site.fields import subcommands_of
+from telemetry.site.markup import Piece
+from telemetry.site.page import Page
+from telemetry.site.sentences import VERDICTS
+
+
+def verdicts(page: Page) -> list[Node]:
+    """How many claims have which verdict, and which."""
+    by_verdict: dict[Verdict, list[str]] = {}
+    for claim in page.content.verification.claims:
+        by_verdict.setdefault(claim.verdict, []).append(claim.id)
+    rows = [
+        (
+            markup.inline(markup.mark(*VERDICTS[verdict]), f" {verdict}"),
+            str(len(by_verdict[verdict])),
+        )
+        for verdict in VERDICTS
+        if verdict in by_verdict
+    ]
+    shown: list[Node] = [markup.table("Verdicts", {"Verdict": 70, "Statements": 30}, rows)]
+    for verdict, names in by_verdict.items():
+        links = (page.link("std", "claim-link", name, nodes.inline(text=name)) for name in names)
+        listing = markup.bullets(map(markup.paragraph, links))
+        listing["classes"].append("columns")
+        shown += markup.folded(f"{capitalised(verdict)}: which statements", listing)
+    return shown
+
+
+def claims(page: Page) -> list[Node]:
+    """Every claim with its evidence, each a target for its mark."""
+    return [_claim(page, claim) for claim in page.content.verification.claims]
+
+
+def _claim(page: Page, claim: ClaimResult) -> Node:
+    anchor = page.anchor("claim", claim.id)
+    page.standard.note_object("claim", claim.id, anchor, location=page.name)
+    shown = markup.section(anchor, claim.id, "claim")
+    mark = markup.mark(*VERDICTS[claim.verdict], claim.verdict)
+    shown += markup.paragraph(page.prose(claim.sentence), " ", mark)
+    evidence = markup.definitions(_facts(page, claim), "facts")
+    shown += markup.folded(f"Evidence for {claim.id}", evidence)
+    return shown
+
+
+def _facts(page: Page, claim: ClaimResult) -> Iterator[tuple[str, Piece]]:
+    verification = page.content.verification
+    yield "Verdict", markup.inline(markup.mark(*VERDICTS[claim.verdict]), f" {claim.verdict}")
+    if claim.reason:
+        where: Node = markup.literal(claim.source)
+        if claim.source.endswith(".py"):
+            where = markup.source(verification.stripepy_hic, claim.source)
+        yield "Why", markup.inline(f"{claim.reason} ", where)
+    if claim.grounds:
+        yield "Reason", "; ".join(claim.grounds)
+    if claim.runs:
+        yield "Runs", f"{claim.runs}, {' and '.join(claim.modes)}"
+    if counts := verification.this_run.counts.get(claim.id):
+        yield "Counted", ", ".join(f"{number:,} {what}" for what, number in sorted(counts.items()))
+    if claim.commands:
+        more = ", …" if claim.runs > len(claim.commands) else ""
+        yield "Among them", markup.inline(markup.codes(claim.commands), more)
+    yield "Repeat", markup.literal(f"python scripts/telemetry_claims.py --only {claim.id}")
+
+
+def subcommands(page: Page) -> list[Node]:
+    """Which subcommands send which field, ending well or not."""
+    rows = [
+        (page.field(f.field), subcommands_of(page, f.success), subcommands_of(page, f.failure))
+        for f in page.content.verification.fields
+    ]
+    columns = {"Field": 34, "When all goes well": 33, "When the run fails": 33}
+    return [markup.table("Subcommands that send each field", columns, rows)]
+
+
+def options(page: Page) -> list[Node]:
+    """For each subcommand, what its options change in what is sent; each is a target."""
+    every = page.content.verification.options
+    return [_options(page, list(of)) for _, of in groupby(every, key=lambda o: o.subcommand)]
+
+
+def _options(page: Page, options: Sequence[OptionResult]) -> Node:
+    program = f"stripepy {options[0].subcommand}"
+    identifier = page.anchor("options", options[0].subcommand)
+    shown = markup.section(identifier, markup.literal(program))
+    targets = [(_option(page, program, option.option), option.fields) for option in options]
+    if sent := [(target, _all(page, fields)) for target, fields in targets if fields]:
+        columns = {"Option": 50, "Field": 50}
+        shown += markup.table(f"Options of {program} that are sent", columns, sent)
+    not_sent = markup.joined(target for target, fields in targets if not fields)
+    shown += markup.paragraph("Not sent: ", not_sent)
+    return shown
+
+
+def _all(page: Page, names: Sequence[str]) -> Node:
+    return markup.inline(*(page.field(name) for name in names))
+
+
+def _option(page: Page, program: str, option: str) -> Node:
+    anchor = page.anchor(program, option)
+    page.standard.add_program_option(program, option, page.name, anchor)
+    return nodes.literal(text=option, ids=[anchor], classes=["whole"])
+
+
+def switches(page: Page) -> list[Node]:
+    """What each variable and value switches off."""
+    values: dict[tuple[str, str], list[Piece]] = {}
+    for switch in page.content.verification.switches:
+        value = markup.literal(switch.value) if switch.value else "nothing"
+        values.setdefault((switch.variable, _effect(switch)), []).append(value)
+    rows = [
+        (_variable(page, variable), markup.joined(tested), effect)
+        for (variable, effect), tested in values.items()
+    ]
+    columns = {"Variable": 40, "Values": 35, "Effect": 25}
+    return [markup.table("What switches telemetry off", columns, rows)]
+
+
+def _effect(switch: SwitchResult) -> str:
+    if not switch.sending:
+        return "nothing is sent"
+    return f"{', '.join(switch.silent)} send nothing" if switch.silent else "no effect"
+
+
+def _variable(page: Page, name: str, value: str = "") -> Node:
+    """An environment variable; where it comes first, it is a target."""
+    text = markup.code(name + value)
+    if ("envvar", name) not in page.standard.objects:
+        anchor = page.anchor("envvar", name)
+        page.standard.note_object("envvar", name, anchor, location=page.name)
+        text["ids"].append(anchor)
+    return text
+
+
+def variables(page: Page) -> list[Node]:
+    """What each environment variable changes; first those that do."""
+    entries = page.content.verification.variables
+    effective = [entry for entry in entries if entry.effects]
+    rows = [
+        (_variable(page, v.variable, f"={v.value}"), page.prose(summed_up(v.effects)))
+        for v in effective
+    ]
+    columns = {"Variable and value": 45, "What differs": 55}
+    shown = markup.table("Variables with an effect", columns, rows)
+    others = {entry.variable for entry in entries} - {entry.variable for entry in effective}
+    rest = markup.bullets(markup.paragraph(_variable(page, name)) for name in sorted(others))
+    rest["classes"].append("columns")
+    return [shown, markup.paragraph("Without an effect of their own:"), rest]
+
+
+def delays(page: Page) -> list[Node]:
+    """How much later a command ended, by what it met."""
+    measured = page.content.verification.this_run.delays.items()
+    if not measured:
+        return [markup.paragraph("Not tested here: this machine has no network namespaces.")]
+    rows = [(capitalised(met), f"{least} to {most}") for met, (least, most) in measured]
+    columns = {"What it met": 70, "Seconds": 30}
+    return [markup.table("Delay at the end of a command", columns, rows)]
+
+
+def lines(page: Page) -> list[Node]:
+    """Every line of StripePy that takes part in telemetry."""
+    verification = page.content.verification
+    rows = [
+        (markup.source(verification.stripepy_hic, f"{line.file}:{line.line}"), line.what)
+        for line in verification.places
+    ]
+    columns = {"Line": 50, "What it does": 50}
+    return [markup.table("Lines that take part in telemetry", columns, rows)]
+
+
+def source_files(page: Page) -> list[Node]:
+    """The files of StripePy that take part, and what each does."""
+    release = page.content.verification.stripepy_hic
+    does: dict[str, dict[str, None]] = {}
+    for line in page.content.verification.places:
+        if "network" not in line.what and not line.what.startswith("imports"):
+            does.setdefault(line.file, {})[line.what] = None
+    items = []
+    for file, what in does.items():
+        link = markup.source(release, file, f"src/stripepy/{file}")
+        items.append(markup.paragraph(link, f": {', '.join(what)}"))
+    return [markup.bullets(items)]

@@ -1,0 +1,50 @@
+"""What only the maintainers can vouch for: where the data go."""
+
+import html
+from collections.abc import Mapping
+
+from docutils import nodes
+from docutils.nodes import Node
+from sphinx import addnodes
+
+from telemetry.records import files
+from telemetry.records.handling import Stated
+from telemetry.site import markup
+from telemetry.site.content import capitalised
+from telemetry.site.page import Page
+
+PICTURE = files.PAGES / "_templates" / "data_flow.svg"
+
+KEPT = "${%s.place}; ${%s.link} on the way there and ${%s.at_rest} at rest"
+
+COLLECTOR = "an ${collector.software} on a ${collector.kind} of the ${collector.place}"
+
+STATIONS = (
+    ("Collector", f"{COLLECTOR}; ${{collector.managed_by}} manage both", "${collector.retention}"),
+    (
+        "Dashboard, for ${dashboard.purpose}",
+        KEPT.replace("%s", "dashboard"),
+        "${dashboard.retention}",
+    ),
+    ("Backup", KEPT.replace("%s", "backup"), "${backup.retention}"),
+)
+
+
+def data_flow(page: Page) -> list[Node]:
+    """The way of a message as a picture, then as a table."""
+    page.env.note_dependency(PICTURE)
+    handling = page.content.handling
+    # Readers of EPUB need not know SVG within a page; the table tells the same.
+    picture = nodes.raw("", draw(handling), format="html")
+    rows = [
+        [capitalised(Stated(cell).substitute(handling)) for cell in cells] for cells in STATIONS
+    ]
+    columns = {"Station": 22, "Where": 46, "How long data are kept": 32}
+    table = markup.table("Who keeps what, where, and for how long", columns, rows)
+    return [addnodes.only("", picture, expr="not epub"), table]
+
+
+def draw(handling: Mapping[str, str]) -> str:
+    """Fill in the picture of the way of a message."""
+    escaped = {key: html.escape(text) for key, text in handling.items()}
+    return Stated(PICTURE.read_text(encoding="utf-8")).substitute(escaped)

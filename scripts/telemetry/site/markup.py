@@ -1,0 +1,134 @@
+"""The parts that pages are made of, as docutils nodes."""
+
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from docutils import nodes
+from docutils.nodes import Node
+from sphinx.errors import SphinxError
+
+REPOSITORY = "https://github.com/paulsengroup/StripePy"
+
+Piece = str | Node
+
+
+def _nodes(pieces: Iterable[Piece]) -> list[Node]:
+    return [nodes.Text(piece) if isinstance(piece, str) else piece for piece in pieces]
+
+
+def inline(*pieces: Piece, class_: str = "") -> nodes.inline:
+    """Pieces within a line."""
+    return nodes.inline("", "", *_nodes(pieces), classes=class_.split())
+
+
+def paragraph(*pieces: Piece, class_: str = "") -> nodes.paragraph:
+    """Pieces as a paragraph, of which is noted that nobody typed it."""
+    return nodes.paragraph("", "", *_nodes(pieces), classes=class_.split(), made=True)
+
+
+def joined(pieces: Iterable[Piece], separator: str = ", ") -> nodes.inline:
+    """Pieces with a separator between them."""
+    line = inline()
+    for piece in pieces:
+        line += _nodes([separator, piece] if line.children else [piece])
+    return line
+
+
+def literal(text: str) -> nodes.literal:
+    """Code that stays as it is."""
+    return nodes.literal(text=text)
+
+
+def code(name: str) -> nodes.literal:
+    """Code that a narrow column breaks after a dot or an underscore, not in a word."""
+    first, *others = (nodes.Text(piece) for piece in re.split(r"(?<=[._])", name))
+    broken = nodes.literal("", "", first)
+    for piece in others:
+        broken += [nodes.raw("", "<wbr/>", format="html"), piece]
+    return broken
+
+
+def codes(texts: Iterable[str]) -> nodes.inline:
+    """Code, separated by commas."""
+    return joined(code(text) for text in texts)
+
+
+def hidden(words: str) -> nodes.inline:
+    """Words for those who cannot see a symbol."""
+    return inline(f" {words}", class_="visually-hidden")
+
+
+def mark(symbol: str, kind: str, words: str = "") -> nodes.inline:
+    """A mark, with words for those who cannot see it."""
+    return inline(symbol, hidden(words) if words else "", class_=f"mark mark-{kind}")
+
+
+def source(release: str, place: str, label: str = "") -> nodes.reference:
+    """A link to a file, or file:line, of StripePy at the tag of a release."""
+    uri = f"{REPOSITORY}/blob/v{release}/src/stripepy/{place.replace(':', '#L')}"
+    return nodes.reference("", "", literal(label or place), refuri=uri)
+
+
+def bullets(items: Iterable[nodes.paragraph]) -> nodes.bullet_list:
+    """A list with bullets."""
+    return nodes.bullet_list("", *(nodes.list_item("", item) for item in items))
+
+
+def definitions(pairs: Iterable[tuple[str, Piece]], class_: str = "") -> nodes.definition_list:
+    """A list of terms and what there is to say of each: a list, or pieces of a paragraph."""
+    listing = nodes.definition_list(classes=class_.split())
+    for term, said in pairs:
+        item = nodes.term(text=term, made=True), nodes.definition("", _block(said))
+        listing += nodes.definition_list_item("", *item)
+    return listing
+
+
+def section(identifier: str, title: Piece, class_: str = "") -> nodes.section:
+    """A section with a title."""
+    heading = nodes.title("", "", *_nodes([title]))
+    return nodes.section("", heading, ids=[identifier], classes=class_.split())
+
+
+def folded(summary: str, *content: Node) -> list[Node]:
+    """Content that shows when somebody asks for it, and in print."""
+    start = f"<details><summary>{html.escape(summary)}</summary>"
+    return [
+        nodes.raw("", start, format="html"),
+        *content,
+        nodes.raw("", "</details>", format="html"),
+    ]
+
+
+def table(
+    title: str,
+    columns: Mapping[str, int],
+    rows: Sequence[Sequence[Piece]],
+    class_: str = "evidence-table",
+) -> nodes.table:
+    """A table with a caption, whose first cells are headings of their rows.
+
+    Args:
+        title: The caption.
+        columns: Width of each column, in parts of the whole, by its heading.
+        rows: The cells of each row.
+        class_: For the style sheet.
+
+    Raises:
+        SphinxError: If there are no rows: a table that shows nothing would look like a finding.
+    """
+    if not rows:
+        raise SphinxError(f"the table {title!r} would have no rows")
+    group = nodes.tgroup(cols=len(columns))
+    for number, width in enumerate(columns.values()):
+        group += nodes.colspec(colwidth=width, stub=None if number else 1)
+    group += [nodes.thead("", _row(columns)), nodes.tbody("", *map(_row, rows))]
+    return nodes.table("", nodes.title(text=title), group, classes=[class_])
+
+
+def _row(cells: Iterable[Piece]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", _block(cell)) for cell in cells))
+
+
+def _block(piece: Piece) -> Node:
+    return piece if isinstance(piece, nodes.bullet_list) else paragraph(piece)

@@ -1,0 +1,181 @@
+"""Releases: what each of StripePy's sends, and what a dependency changes in it."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from docutils import nodes
+from docutils.nodes import Node
+
+from telemetry.records.effects import summed_up
+from telemetry.records.releases import OFF, FieldSeen, Setup, Step, Stretch
+from telemetry.site import markup
+from telemetry.site.content import capitalised, listed
+from telemetry.site.markup import Piece
+from telemetry.site.page import Page
+
+CHOICES = {
+    "contemporary": "Current at its release",
+    "lowest": "The lowest of all packages",
+    "lowest-direct": "The lowest that StripePy itself asks for",
+    "locked": "Those that this site is built with",
+    "newest": "The newest",
+    "pre-releases": "The newest, with pre-releases",
+}
+
+
+def release_changes(page: Page) -> list[Node]:
+    """What each release brought, newest first, each with an anchor."""
+    return [_release(page, release) for release in reversed(page.content.history.releases)]
+
+
+def _release(page: Page, release: str) -> Node:
+    title = f"StripePy {release}"
+    anchor = nodes.make_id(f"release-{release}")
+    page.standard.note_hyperlink_target(anchor, page.name, anchor, title)
+    shown = markup.section(anchor, title)
+    shown += markup.definitions(_facts(page, release), "facts")
+    return shown
+
+
+def _facts(page: Page, release: str) -> Iterator[tuple[str, Piece]]:
+    history = page.content.history
+    by_choice = {setup.dependencies: setup for setup in history.setups if setup.release == release}
+    then, today = by_choice["contemporary"], by_choice["newest"]
+    yield "Uploaded", then.uploaded
+    at_release = f"{_outcome(then)}{_sdk(then)}{_reached_for(then)}"
+    yield "At its release", page.prose(at_release)
+    yield "Today", f"{_outcome(today)}{_sdk(today)}"
+    for step in history.differences:
+        if (step.after, step.dependencies) == (release, "contemporary"):
+            nothing = f"nothing, compared with {step.before}"
+            yield "Changed", _changes(page, step) if step.changes else nothing
+    if then.switched_off:
+        yield "Switched off", page.prose(_switched_off(then))
+
+
+def _sdk(setup: Setup) -> str:
+    return f", with opentelemetry-sdk {setup.sdk}" if setup.sdk and not setup.reason else ""
+
+
+def _reached_for(setup: Setup) -> str:
+    """What a silent release tried to reach, in words."""
+    if setup.state != "sends nothing":
+        return ""
+    reached = {attempt: run.command.split()[1] for run in setup.runs for attempt in run.reached_for}
+    told = listed([f"a {attempt} by `{command}`" for attempt, command in reached.items()])
+    if not told:
+        return "; it tried to reach nothing"
+    return f"; all that it tried to reach was {told}, which was asked to fetch data"
+
+
+def _switched_off(setup: Setup) -> str:
+    """What StripePy's own switch does in a release that sends."""
+    effects = setup.switched_off.items()
+    others = [f"{name} {effect}" for name, effect in effects if effect != "sends nothing"]
+    if others:
+        return f"with `{OFF}`, not every subcommand sends nothing: {listed(others)}"
+    return f"with `{OFF}`, none of the {len(effects)} subcommands that were tested sends anything"
+
+
+def _changes(page: Page, step: Step) -> nodes.bullet_list:
+    told = (page.prose(capitalised(f"{str(change).rstrip('.')}.")) for change in step.changes)
+    return markup.bullets(map(markup.paragraph, told))
+
+
+def release_fields(page: Page) -> list[Node]:
+    """Every field, and the releases that send it."""
+    history = page.content.history
+    setups = {s.release: s for s in history.of("contemporary")}
+    setups[f"{history.newest().release} today"] = history.newest()
+    columns = {heading: setup for heading, setup in setups.items() if setup.state == "sends"}
+    names = sorted({name for setup in columns.values() for name in setup.fields})
+    sent = {name: [s.fields.get(name) for s in columns.values()] for name in names}
+    rows = [(page.field(n), *map(_sent, seen)) for n, seen in sent.items() if not all(seen)]
+    same = markup.bullets(markup.paragraph(page.field(n)) for n in names if all(sent[n]))
+    same["classes"].append("columns")
+    title = "Fields that some of the releases send"
+    table = [_table(title, ["Field", *columns], rows)] if rows else []
+    return [*table, *markup.folded(f"Fields that all of them send: {len(same)}", same)]
+
+
+def _sent(seen: FieldSeen | None) -> Node:
+    symbol, word, class_ = ("✓", "sent", "sent") if seen else ("-", "not sent", "unsent")
+    return markup.inline(symbol, markup.hidden(word), class_=class_)
+
+
+def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[Piece]]) -> Node:
+    # Names of fields are long; the other columns hold a word or a mark.
+    columns = {**dict.fromkeys(headings, 1), headings[0]: 2 + len(headings) // 3}
+    return markup.table(title, columns, rows, "release-table")
+
+
+def gone_fields(page: Page) -> list[Node]:
+    """What was sent once, and no longer is."""
+    gone = page.content.history.no_longer_sent()
+    if not gone:
+        return [markup.paragraph("Nothing: every field that was ever sent still is.")]
+    told = (page.prose(f"`{n}`: last sent by {release}.") for n, release in gone.items())
+    return [markup.bullets(map(markup.paragraph, told))]
+
+
+def dependency_choices(page: Page) -> list[Node]:
+    """The newest release with every choice of dependencies and Python."""
+    history = page.content.history
+    rows = [
+        (CHOICES[setup.dependencies], setup.python or "-", setup.sdk or "-", _outcome(setup))
+        for setup in (*history.range, *history.pythons)
+    ]
+    release = history.newest().release
+    title = f"StripePy {release} over its range of dependencies; SDK is opentelemetry-sdk"
+    return [_table(title, ("Dependencies", "Python", "SDK", "Outcome"), rows)]
+
+
+def _outcome(setup: Setup) -> str:
+    return f"sends {len(setup.fields)} fields" if setup.state == "sends" else setup.told_state
+
+
+def sdk_stretches(page: Page) -> list[Node]:
+    """The releases of a package, where nothing changes put together."""
+    history = page.content.history
+    package = history.stretches[0].package
+    rows = [(_span(s, s), _outcome(s.setup)) for s in history.stretches]
+    title = f"StripePy {history.newest().release} over the releases of {package}"
+    return [_table(title, (package, "Outcome"), rows)]
+
+
+def _span(start: Stretch, end: Stretch) -> str:
+    return start.first if start.first == end.last else f"{start.first} to {end.last}"
+
+
+def sdk_changes(page: Page) -> list[Node]:
+    """Releases of a dependency with which something changed."""
+    steps = page.content.history.bisected
+    if not steps:
+        return [markup.paragraph("No release of a dependency changes anything.")]
+    told: list[tuple[str, Piece]] = []
+    for step in steps:
+        term = f"From {step.package} {step.after} on (before: {step.before})"
+        told.append((term, _changes(page, step)))
+    return [markup.definitions(told)]
+
+
+def sdk_settings(page: Page) -> list[Node]:
+    """What switches and settings do over the releases of a package."""
+    sending = [s for s in page.content.history.stretches if s.setup.state == "sends"]
+    names = dict.fromkeys(n for s in sending for n in (*s.setup.switches, *s.setup.settings))
+    rows = [(markup.code(name), page.prose(_effects(sending, name))) for name in names]
+    title = f"Variables, with every {sending[0].package} that sends"
+    return [_table(title, ("Variable", "Effect"), rows)]
+
+
+def _effects(stretches: Sequence[Stretch], variable: str) -> str:
+    """What a variable does; where that is not the same everywhere, with which releases."""
+
+    def effect(stretch: Stretch) -> str:
+        setup = stretch.setup
+        return setup.switches.get(variable) or summed_up(setup.settings[variable]) or "no effect"
+
+    told = [(what, list(alike)) for what, alike in groupby(stretches, key=effect)]
+    if len(told) == 1:
+        return told[0][0]
+    return ". ".join(f"{_span(alike[0], alike[-1])}: {what}" for what, alike in told)

@@ -1,0 +1,139 @@
+"""Sentences: what is claimed or stated stands once, and pages include it by name."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from docutils import nodes
+from docutils.nodes import Node
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from telemetry.records.claims import Verdict
+from telemetry.site import markup
+from telemetry.site.content import Unknown, look_up
+from telemetry.site.page import Page
+
+VERDICTS = {
+    Verdict.HOLDS: ("✓", "holds"),
+    Verdict.KNOWN_LIMIT: ("!", "limit"),
+    Verdict.NOT_TRIED: ("?", "not-tried"),
+}
+
+TELLS = re.compile(
+    r"\b(?:sends|sent|collects|collected|stores|stored|keeps|kept|contacts|contacted|connects"
+    r"|encrypts|encrypted|identifies|identified|reports|reported|transmits|transmitted)\b"
+)
+"""What tells what the program does, or does not do: no guidance needs it."""
+
+logger = logging.getLogger(__name__)
+
+
+class Sentences(SphinxDirective):
+    """`.. sentences:: NAME...`: sentences with their marks; each line is a paragraph.
+
+    A name is that of a claim, or `stated.KEY` or `not_stated.KEY` of `data_handling.toml`. With
+    `:bullets:`, each line is an item of a list.
+    """
+
+    has_content = True
+    option_spec = {"bullets": directives.flag}  # noqa: RUF012 -- declared so by Sphinx
+
+    def run(self) -> list[Node]:
+        """Look the sentences up."""
+        self.assert_has_content()
+        page = Page(self.env, self.state.document)
+        try:
+            told = [paragraph(page, line.split()) for line in self.content if line.strip()]
+        except Unknown as error:
+            raise self.error(str(error)) from None
+        return [markup.bullets(told)] if "bullets" in self.options else [*told]
+
+
+class Guidance(SphinxDirective):
+    """`.. guidance::`: what is typed, on a page where all else is included."""
+
+    has_content = True
+
+    def run(self) -> list[Node]:
+        """Note of each paragraph what it is."""
+        self.assert_has_content()
+        typed = self.parse_content_to_nodes()
+        for node in typed:
+            for text in _texts(node):
+                text["guidance"] = True
+        return typed
+
+
+def paragraph(page: Page, names: Sequence[str]) -> nodes.paragraph:
+    """Sentences in a row, each with its mark.
+
+    Raises:
+        Unknown: If there is no such sentence.
+    """
+    return markup.paragraph(markup.joined((_sentence(page, name) for name in names), " "))
+
+
+def _sentence(page: Page, name: str) -> Node:
+    shown = mark(page, name)
+    verification, handling = page.content.verification, page.content.handling
+    claim = verification.claim(name)
+    text = claim.sentence if claim else handling[name]
+    return markup.inline(page.prose(text), " ", shown)
+
+
+def mark(page: Page, name: str) -> Node:
+    """The mark of a sentence: to the evidence of a claim, or where to ask.
+
+    Raises:
+        Unknown: If there is no such sentence.
+    """
+    section, _, key = name.partition(".")
+    if not key:
+        claims = {claim.id: claim for claim in page.content.verification.claims}
+        verdict = look_up(claims, name, "claim").verdict
+        symbol = markup.mark(*VERDICTS[verdict], f"{verdict}, evidence: {name}")
+        return page.link("std", "claim-link", name, symbol)
+    if section not in {"stated", "not_stated"}:
+        raise Unknown(f"no sentence {name!r}")
+    look_up(page.content.handling, name, "statement")
+    if section == "stated":
+        return markup.mark("stated", "stated")
+    return page.link("std", "ref", "contact", markup.mark("ask the maintainers", "not-stated"))
+
+
+def _texts(node: Node) -> Iterator[nodes.TextElement]:
+    """Whatever can hold a sentence, but for headings and Sphinx's own complaints."""
+    for kind in (nodes.paragraph, nodes.term, nodes.line):
+        for text in node.findall(kind):
+            if not isinstance(text.parent, nodes.system_message):
+                yield text
+
+
+def legend(page: Page, name: str) -> list[Node]:
+    """A mark, to be explained: a verdict, or "stated"."""
+    marks = {verdict.value: (*mark, f"({verdict})") for verdict, mark in VERDICTS.items()}
+    marks["stated"] = ("stated", "stated", "")
+    return [markup.mark(*look_up(marks, name, "mark"))]
+
+
+def check(app: Sphinx, document: nodes.document) -> None:
+    """Warn of each typed text that states something, on a page that says `:marked:` at its top.
+
+    There, whatever is typed, and not made by `markup`, stands in `.. guidance::`, which holds no
+    word that tells what the program does or does not do (`TELLS`).
+    """
+    page = app.env.current_document.docname
+    if "marked" not in app.env.metadata[page]:
+        return
+    typed = [text for text in _texts(document) if not text.get("made")]
+    for text in typed:
+        where = (page, text.line)
+        if not text.get("guidance"):
+            logger.warning("typed, and not in guidance: %s", text.rawsource, location=where)
+        elif told := TELLS.search(text.astext()):
+            complaint = "guidance that says '%s' states something: %s"
+            logger.warning(complaint, told[0], text.rawsource, location=where)
+    if not typed:
+        logger.warning("there is no guidance", location=(page, 1))

@@ -1,0 +1,95 @@
+"""The sample contact map in StripePy's other two formats, .cool and .mcool.
+
+Written with h5py, because hictkpy stamps its files with the time; the same pixels give the same
+bytes. Layout: https://cooler.readthedocs.io/en/stable/schema.html
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from telemetry.table.sample import ASSEMBLY, CHROMOSOMES, RESOLUTION, bins_in, pixels
+
+ATTRIBUTES = {
+    "genome-assembly": ASSEMBLY,
+    "generated-by": "scripts/telemetry/table/coolers.py",
+    "creation-date": "2000-01-01T00:00:00",
+    "metadata": "{}",
+}
+
+
+def make_cooler(
+    path: Path, chromosomes: Mapping[str, int] = CHROMOSOMES, texts: Mapping[str, str] = ATTRIBUTES
+) -> None:
+    """Write the sample contact map as .cool, in place of any file at `path`.
+
+    Args:
+        path: The file to write.
+        chromosomes: Lengths of the sample's chromosomes in bp, by name.
+        texts: What the file says of itself.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    with h5py.File(path, "w") as file:
+        _fill(file, chromosomes, texts)
+
+
+def make_multires_cooler(
+    path: Path, chromosomes: Mapping[str, int] = CHROMOSOMES, texts: Mapping[str, str] = ATTRIBUTES
+) -> None:
+    """Write the sample contact map as .mcool of one resolution, in place of any file at `path`.
+
+    Args:
+        path: The file to write.
+        chromosomes: Lengths of the sample's chromosomes in bp, by name.
+        texts: What the file says of itself.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"format": "HDF5::MCOOL", "format-version": 2, "bin-type": "fixed"})
+        _fill(file.create_group(f"resolutions/{RESOLUTION}"), chromosomes, texts)
+
+
+def _fill(group: h5py.Group, chromosomes: Mapping[str, int], texts: Mapping[str, str]) -> None:
+    """Fill an empty HDF5 group with the sample as one cooler."""
+    lengths = np.array(list(chromosomes.values()), dtype=np.int32)
+    bins = np.array([bins_in(length) for length in chromosomes.values()])
+    starts = np.concatenate([np.arange(count, dtype=np.int32) for count in bins]) * RESOLUTION
+    rows, columns, counts = np.array(list(pixels())).T
+    chromosome_ids = np.repeat(np.arange(len(bins)), bins)
+    enum = h5py.enum_dtype({name: i for i, name in enumerate(chromosomes)}, basetype=np.int32)
+
+    tables = {
+        "chroms/name": np.array(list(chromosomes), dtype="S"),
+        "chroms/length": lengths,
+        "bins/chrom": chromosome_ids.astype(enum),
+        "bins/start": starts.astype(np.int32),
+        "bins/end": np.minimum(starts + RESOLUTION, lengths[chromosome_ids]).astype(np.int32),
+        "pixels/bin1_id": rows.astype(np.int64),
+        "pixels/bin2_id": columns.astype(np.int64),
+        "pixels/count": counts.astype(np.int32),
+        "indexes/chrom_offset": np.concatenate([[0], np.cumsum(bins)]).astype(np.int64),
+        "indexes/bin1_offset": np.searchsorted(rows, np.arange(bins.sum() + 1)).astype(np.int64),
+    }
+    for name, values in tables.items():
+        group.create_dataset(name, data=values, track_times=False)
+
+    group.attrs.update(
+        {
+            "format": "HDF5::Cooler",
+            "format-version": 3,
+            "bin-type": "fixed",
+            "bin-size": RESOLUTION,
+            "storage-mode": "symmetric-upper",
+            "nchroms": len(bins),
+            "nbins": int(bins.sum()),
+            "nnz": len(counts),
+            "sum": int(counts.sum()),
+            **texts,
+        }
+    )

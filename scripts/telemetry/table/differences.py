@@ -1,0 +1,99 @@
+"""What one run sent, and did, that another did not: the one comparison of two runs."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from telemetry.records.fields import Dictionary
+from telemetry.records.runs import Observation
+from telemetry.table import otlp
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One difference between two runs.
+
+    Attributes:
+        kind: What differs: "field", "header", "nothing" if nothing is sent any more, ...
+        words: The difference in the words of the page; code stands between backticks.
+    """
+
+    kind: str
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def values(seen: Observation) -> dict[str, str]:
+    """Return what a run sent, by field.
+
+    Raises:
+        DecodeError: If its message cannot be read.
+    """
+    return {row.field: row.value for row in otlp.rows(seen.body)}
+
+
+def settled(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
+    """Return what a run sent, without the values that differ from run to run."""
+    return {
+        name: "differs by run" if _differs_by_run(name, value, dictionary) else value
+        for name, value in values(seen).items()
+    }
+
+
+def _differs_by_run(name: str, value: str, dictionary: Dictionary) -> bool:
+    # What somebody set does not differ, even where otherwise something is drawn at random.
+    return name in dictionary and dictionary[name].varies == "by run" and "Zqx" not in value
+
+
+def describe(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
+    """Return what a run sent and did, by aspect, as far as it does not differ from run to run."""
+    aspects = {f"field {name}": value for name, value in settled(seen, dictionary).items()}
+    if seen.seen_on_wire:
+        for request in seen.wire.requests:
+            aspects["request"] = request.line
+            aspects["client certificate"] = request.client or "none"
+            # Compressed, the same fields can take a different number of bytes.
+            aspects |= {
+                f"header {name.lower()}": value
+                for name, value in request.headers
+                if name.lower() != "content-length"
+            }
+        aspects["tunnels"] = ", ".join(line for line, _ in seen.wire.tunnels) or "none"
+    aspects["messages"] = str(len(seen.bodies))
+    aspects["exit status"] = str(seen.exit_status)
+    aspects["other attempts"] = ", ".join(seen.attempts) or "none"
+    aspects["files"] = ", ".join(sorted(files_of(seen))) or "none"
+    return aspects
+
+
+def files_of(seen: Observation) -> dict[str, str]:
+    """Return the files that a run made, apart from the list of fonts that matplotlib keeps."""
+    plots = seen.run.argv[:1] == ("plot",) or "--plot-dir" in seen.run.argv
+    return {
+        path: digest
+        for path, digest in seen.files.items()
+        if not (plots and PurePosixPath(path).match("fontlist-*.json"))
+    }
+
+
+def effects(plain: Observation, other: Observation, dictionary: Dictionary) -> list[Effect]:
+    """Return what differs from one run to another."""
+    before, after = describe(plain, dictionary), describe(other, dictionary)
+    if plain.bodies and not other.bodies:
+        reached = f", but there is a {after['other attempts']}" if other.attempts else ""
+        return [Effect("nothing", f"sends nothing{reached}")]
+    return [
+        _effect(aspect, before.get(aspect), after.get(aspect))
+        for aspect in sorted({*before, *after})
+        if before.get(aspect) != after.get(aspect)
+    ]
+
+
+def _effect(aspect: str, before: str | None, after: str | None) -> Effect:
+    kind, _, name = aspect.partition(" ")
+    if kind not in {"field", "header"}:
+        words = "shows the collector a certificate" if kind == "client" else ""
+        return Effect(aspect, words or f"{aspect}: {after} instead of {before}")
+    verb = "adds" if before is None else "removes" if after is None else "changes"
+    return Effect(kind, f"{verb} {'the header ' if kind == 'header' else ''}`{name}`")

@@ -1,0 +1,53 @@
+"""What this machine and this installation say of themselves.
+
+A value that varies by machine or installation cannot be compared with an earlier run; it can be
+compared with what the Python standard library says here and now.
+"""
+
+import platform
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from telemetry.records.fields import Dictionary
+from telemetry.records.findings import Finding, Kind
+from telemetry.records.rows import Row, format_cell
+
+MACHINE = {
+    "host.arch": lambda: [platform.machine()],
+    # OpenTelemetry asks for either, by system.
+    "os.version": lambda: [platform.release(), platform.version()],
+    "os.type": lambda: [platform.system().lower()],
+    "process.runtime.name": lambda: [platform.python_implementation()],
+    "process.runtime.version": lambda: [platform.python_version()],
+    "process.runtime.description": lambda: [platform.python_compiler()],
+}
+
+
+@cache
+def expected(field: str) -> list[str]:
+    """Return what a field may hold here; nothing if nothing is known of it."""
+    if field in MACHINE:
+        return MACHINE[field]()
+    package = {"telemetry.sdk.version": "opentelemetry-sdk", "service.version": "stripepy-hic"}.get(
+        field, field.removeprefix("dependency.").removesuffix(".version")
+    )
+    try:
+        return [version(package)]
+    except PackageNotFoundError:
+        return []
+
+
+def compare(rows: Sequence[Row], dictionary: Dictionary) -> list[Finding]:
+    """Compare the values that vary by machine or installation with what these say themselves."""
+    found = []
+    for row in rows:
+        entry = dictionary.get(row.field)
+        if entry is None or entry.varies not in {"by machine", "by installation"}:
+            continue
+        known = [format_cell(text) for text in expected(row.field)]
+        if row.value not in known:
+            says = " or ".join(known) or "nothing of it"
+            mend = f"this machine says {says}; find out where it is from"
+            found.append(Finding(Kind.UNEXPECTED_VALUE, row.field, row.value, mend))
+    return found

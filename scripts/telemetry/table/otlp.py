@@ -1,0 +1,156 @@
+"""OTLP message -> rows, and OTLP JSON. Pure functions."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from telemetry.records.rows import Row, format_cell, format_time, format_value
+
+# What precedes a field's own OTLP name, by message. A span's own data go by their bare names;
+# attribute keys are never touched.
+PREFIXES = {
+    "Span": "",
+    "Status": "status.",
+    "Event": "event.",
+    "Link": "link.",
+    "InstrumentationScope": "scope.",
+    "ScopeSpans": "scope_spans.",
+    "Resource": "resource.",
+    "ResourceSpans": "resource_spans.",
+    "EntityRef": "entity_ref.",
+}
+
+# The messages inside a message, in the order in which a reader wants them.
+NESTED = {
+    "ExportTraceServiceRequest": ("resource_spans",),
+    "ResourceSpans": ("scope_spans", "resource"),
+    "ScopeSpans": ("spans", "scope"),
+}
+
+
+@lru_cache(maxsize=2000)
+def rows(body: bytes) -> tuple[Row, ...]:
+    """Flatten a serialised ExportTraceServiceRequest: every populated field, in a fixed order.
+
+    The order is that of OTLP's own fields, attributes by their keys. After a span's end time
+    comes the one derived row, `duration_ms`.
+
+    Raises:
+        DecodeError: If it is no such message.
+    """
+    return tuple(_flatten(ExportTraceServiceRequest.FromString(body)))
+
+
+def otlp_json(body: bytes) -> str:
+    """A serialised ExportTraceServiceRequest as OTLP JSON.
+
+    Differs from protobuf's JSON by the ids, which are hexadecimal, and by enums as numbers; see
+    the OTLP specification, "JSON Protobuf Encoding".
+    """
+    request = ExportTraceServiceRequest.FromString(body)
+    tree = MessageToDict(request, use_integers_for_enums=True)
+    for resource, resource_tree in zip(
+        request.resource_spans, tree.get("resourceSpans", []), strict=True
+    ):
+        for scope, scope_tree in zip(
+            resource.scope_spans, resource_tree.get("scopeSpans", []), strict=True
+        ):
+            for span, span_tree in zip(scope.spans, scope_tree.get("spans", []), strict=True):
+                _set_hexadecimal_ids(span, span_tree)
+                for link, link_tree in zip(span.links, span_tree.get("links", []), strict=True):
+                    _set_hexadecimal_ids(link, link_tree)
+    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+
+
+def _set_hexadecimal_ids(message: Any, tree: dict[str, Any]) -> None:
+    for name, key in (
+        ("trace_id", "traceId"),
+        ("span_id", "spanId"),
+        ("parent_span_id", "parentSpanId"),
+    ):
+        if key in tree:
+            tree[key] = getattr(message, name).hex()
+
+
+def _flatten(message: Message) -> Iterator[Row]:
+    kind = message.DESCRIPTOR.name
+    part = kind[0].lower() + "".join(f" {c.lower()}" if c.isupper() else c for c in kind[1:])
+    part = {"instrumentation scope": "scope", "status": "span"}.get(part, part)
+    fields = {field.name: (field, value) for field, value in message.ListFields()}
+    first = [name for name in NESTED.get(kind, ()) if name in fields]
+    for name in [*first, *(name for name in fields if name not in first)]:
+        field, value = fields[name]
+        if field.message_type is not None:
+            nested: list[Any] = [value] if isinstance(value, Message) else value
+            if field.message_type.name == "KeyValue":
+                yield from _attributes(nested, f"{part} attribute")
+            else:
+                for item in nested:
+                    yield from _flatten(item)
+            continue
+        own_name = PREFIXES.get(kind, f"{kind}.") + name
+        for item in [value] if isinstance(value, str | bytes | int | float) else value:
+            yield Row(own_name, *_own(field, item, part))
+        if own_name == "end_time_unix_nano":
+            duration = (message.end_time_unix_nano - message.start_time_unix_nano) / 1e6  # type: ignore[attr-defined]
+            yield Row("duration_ms", format_value(duration), "derived", "double")
+
+
+def _own(field: FieldDescriptor, value: Any, part: str) -> tuple[str, str, str]:
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        return (known.name if known else str(value)), part, "enum"
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return value.hex(), part, "bytes"
+    type_name = {
+        FieldDescriptor.TYPE_FIXED64: "fixed64",
+        FieldDescriptor.TYPE_FIXED32: "fixed32",
+        FieldDescriptor.TYPE_STRING: "string",
+    }.get(field.type, "int")
+    if field.name.endswith("time_unix_nano"):
+        return format_time(value), part, type_name
+    return format_value(value), part, type_name
+
+
+def _attributes(pairs: Sequence[KeyValue], part: str) -> Iterator[Row]:
+    for pair in sorted(pairs, key=lambda pair: pair.key):
+        yield Row(format_cell(pair.key), format_value(_plain(pair.value)), part, _type(pair.value))
+
+
+def _type(value: AnyValue) -> str:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        types = {_type(item) for item in value.array_value.values}
+        return f"{types.pop() if len(types) == 1 else 'any'}[]"
+    return {
+        None: "empty",
+        "string_value": "string",
+        "bool_value": "bool",
+        "int_value": "int",
+        "double_value": "double",
+        "kvlist_value": "map",
+        "bytes_value": "bytes",
+    }.get(kind, str(kind))
+
+
+def _plain(value: AnyValue) -> Any:
+    """An AnyValue as JSON can hold it; maps and bytes by the names that OTLP JSON gives them."""
+    match value.WhichOneof("value"):
+        case None:
+            return None
+        case "array_value":
+            return [_plain(item) for item in value.array_value.values]
+        case "kvlist_value":
+            return {"kvlistValue": [[p.key, _plain(p.value)] for p in value.kvlist_value.values]}
+        case "bytes_value":
+            return {"bytesValue": b64encode(value.bytes_value).decode()}
+        case kind:
+            return getattr(value, kind)

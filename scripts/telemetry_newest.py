@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Run the newest StripePy with today's newest dependencies, and compare with what the site says.
+
+What changed is told as the text of an issue, at first without its cause. Exit status: 0 all as it
+was, 2 wrong usage, 3 something could not be fetched, 4 there is a new release of StripePy,
+5 something changed.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from packaging.version import Version
+
+from telemetry.records import exits, fields, files, releases
+from telemetry.records.exits import Exit, UserError
+from telemetry.records.findings import Finding, Kind
+from telemetry.records.releases import Change, Setup
+from telemetry.releases import history, index
+from telemetry.releases.changes import changes, steps
+from telemetry.releases.index import Release
+
+TITLE = "What StripePy sends has changed"
+
+
+def main() -> int:
+    options = _options()
+    dictionary, committed = fields.load(), releases.load().newest()
+    look = history.looking(dictionary)
+    if options.python:
+        now = history.look_here(options.python.absolute(), dictionary)
+    else:
+        # A stripepy that the caller has there would stand before the newest.
+        os.environ.pop("PYTHONPATH", None)
+        newest = index.releases(history.STRIPEPY)[-1]
+        if newest.version > Version(committed.release):
+            print(f"StripePy {newest.version} is on the index; the site knows {committed.release}.")
+            return Exit.NEW_RELEASE
+        now = look(history.Job(newest, "newest"))
+    found = changes(committed, now)
+    if not found:
+        print(f"StripePy {now.release} with {history.SDK} {now.sdk} sends what the site says.")
+        return Exit.OK
+
+    bisects = not (options.python or options.no_bisect)
+    text = _issue(committed, now, found, "under way" if bisects else "not asked for")
+    print(text)
+    _write(options.issue, text)
+    if bisects:
+        # It can take hours, and whatever comes of it, what was found has been told.
+        cause = _cause(committed, now, look)
+        print(f"Bisection: {cause}.")
+        _write(options.issue, _issue(committed, now, found, cause))
+    return Exit.FINDINGS
+
+
+def _options() -> argparse.Namespace:
+    parser = exits.parser(__doc__)
+    parser.add_argument(
+        "--python",
+        type=Path,
+        metavar="INTERPRETER",
+        help="run the stripepy of this Python, instead of the newest on the index",
+    )
+    parser.add_argument(
+        "--issue", type=Path, metavar="FILE", help="write the text of the issue to this file, too"
+    )
+    parser.add_argument(
+        "--no-bisect", action="store_true", help="do not ask which package brought a change"
+    )
+    return parser.parse_args()
+
+
+def _write(path: Path | None, text: str) -> None:
+    if path:
+        files.replace({path: text.encode()})
+
+
+def _cause(committed: Setup, now: Setup, look: history.Look) -> str:
+    """Which release of which dependency brought the change, as far as a bisection can tell."""
+    moved = [
+        package
+        for package, version in now.packages.items()
+        if version != committed.packages.get(package, version)
+    ]
+    # The likeliest first.
+    for package in sorted(moved, key=lambda name: not name.startswith("opentelemetry")):
+        ends = {"low": committed.packages[package], "high": now.packages[package]}
+        release = Release(Version(now.release))
+        try:
+            found = history.bisect(package, release, look, **ends)
+        except UserError as error:
+            return f"it ended early: {error.message}"
+        if turns := [f"{step.after} (after {step.before})" for step in steps(found)]:
+            return f"it came with {package} {', '.join(turns)}"
+    return f"no single package brought it; these moved: {', '.join(moved) or 'none'}"
+
+
+def _issue(committed: Setup, now: Setup, found: Sequence[Change], cause: str) -> str:
+    mend = f"describe it in {files.shown(files.FIELDS)}, then `{releases.MEND}`"
+    kind = Kind.CHANGED_WITH_DEPENDENCIES
+    then, today = (f"{history.SDK} {setup.sdk}" for setup in (committed, now))
+    lines = [
+        f"# {TITLE}",
+        "",
+        f"StripePy {now.release} with {today} does not send what it sent with {then}.",
+        "",
+        *(f"- {Finding(kind, change.what, '', f'{change}; {mend}')}" for change in found),
+        "",
+        f"Bisection: {cause}.",
+        "",
+        f"Repeat it: `{shlex.join(['python', *sys.argv])}`",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    exits.run(main)

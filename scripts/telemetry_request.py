@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Run a stripepy command, unmodified, and print the request with which it sends its telemetry.
+
+It runs in a network of its own, in which only this machine exists: there the collector's name leads
+to a receiver that answers, and keeps what comes. Exit status: 0 fine, 2 wrong usage, 3 not run.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+
+from telemetry.box import world
+from telemetry.box.observing import observe
+from telemetry.capture.command_line import CHANGES, localised
+from telemetry.capture.process import last_error
+from telemetry.records import exits, table
+from telemetry.records.exits import Exit, UserError
+from telemetry.records.rows import columns
+from telemetry.records.runs import Observation, Request, Run
+from telemetry.table import otlp
+
+
+def main() -> int:
+    options = _options()
+    argv, inputs = localised(options.command)
+    run = Run(
+        "request",
+        argv,
+        # Those of the caller that have a say in telemetry: the switch above all.
+        environment={name: os.environ[name] for name in os.environ if CHANGES.fullmatch(name)},
+        inputs={name: str(path) for name, path in inputs.items()},
+        missing_hosts=world.DATA_HOSTS,
+        timeout=options.timeout,
+    )
+    seen = _observe(run)
+    if seen.wire.requests:
+        print("\n\n".join(map(_shown, seen.wire.requests)))
+    elif seen.attempts or seen.wire.connections or seen.wire.look_ups:
+        print("nothing reached StripePy's collector")
+    else:
+        print("nothing was sent: no connection, no DNS query")
+    for attempt in dict.fromkeys(seen.attempts):
+        print(f"note: it tried to reach something else: {attempt}", file=sys.stderr)
+    if seen.exit_status:
+        ending = f"ended with exit status {seen.exit_status}: {last_error(seen)}"
+        print(f"note: stripepy {ending}", file=sys.stderr)
+    return Exit.OK
+
+
+def _options() -> argparse.Namespace:
+    parser = exits.parser(__doc__)
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=3600.0,
+        metavar="SECONDS",
+        help="end the run after this time (default: %(default)g)",
+    )
+    parser.add_argument("command", nargs="+", metavar="-- COMMAND", help="arguments of stripepy")
+    return parser.parse_args()
+
+
+def _observe(run: Run) -> Observation:
+    [exporter] = table.load().provenance.exporters
+    with world.made(exporter["endpoint"]) as made:
+        seen = observe([run], made)[run.name]
+    what = f"`stripepy {shlex.join(run.argv)}`"
+    if seen.not_tried:
+        mend = "on Linux, allow user namespaces; elsewhere, use telemetry_table.py --print"
+        raise UserError(seen.not_tried, mend, Exit.NOT_CAPTURED)
+    if seen.fault:
+        raise UserError(f"{what}: {seen.fault}", "run it again", Exit.NOT_CAPTURED)
+    if seen.timed_out:
+        mend = "allow it more time with --timeout SECONDS"
+        raise UserError(f"{what} did not end within {run.timeout:g} s", mend, Exit.NOT_CAPTURED)
+    return seen
+
+
+def _shown(request: Request) -> str:
+    headers = [f"{name}: {value}" for name, value in request.headers]
+    fields = columns([(row.field, row.value) for row in otlp.rows(request.body)])
+    return "\n".join([request.line, *headers, "", fields.rstrip("\n")])
+
+
+if __name__ == "__main__":
+    exits.run(main)

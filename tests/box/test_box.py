@@ -1,0 +1,131 @@
+"""The box: the unmodified program meets our servers alone, and all that it does is kept."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import need
+from telemetry.box import observing, supervisor, world
+from telemetry.box.observing import observe
+from telemetry.box.world import World
+from telemetry.records import table
+from telemetry.records.runs import Ending, Mode, Network, Observation, Run
+
+LIST = ("download", "--list-only")
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[World]:
+    need("namespaces")
+    [exporter] = table.load().provenance.exporters
+    with world.made(exporter["endpoint"]) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def seen(here: World) -> dict[str, Observation]:
+    off = {"STRIPEPY_NO_TELEMETRY": "0"}
+    proxy = {"HTTPS_PROXY": "http://127.0.0.1:3128"}
+    return observe(
+        [
+            Run("plain", LIST),
+            Run("watched", LIST, watched=True),
+            Run("in memory", LIST, Mode.MEMORY),
+            Run("off", LIST, environment=off),
+            Run("proxy", LIST, environment=proxy),
+            Run("refused", LIST, network=Network.REFUSED),
+            Run("untrusted", LIST, trusts=False),
+            Run("interrupted", LIST, ending=Ending.SIGINT),
+            Run("closed pipe", LIST, ending=Ending.CLOSED_PIPE),
+            Run("too slow", LIST, network=Network.SILENT, timeout=0.3),
+        ],
+        here,
+    )
+
+
+def test_a_message_reaches_the_collector_by_its_own_name_and_port(
+    here: World, seen: dict[str, Observation]
+) -> None:
+    plain = seen["plain"]
+    [request] = plain.wire.requests
+    assert request.line == "POST /v1/traces HTTP/1.1"
+    assert request.header("host") == f"{here.host}:{here.port}"
+    assert set(plain.wire.look_ups) == {here.host}
+    assert (plain.attempts, plain.wire.left_running, plain.exit_status) == ((), (), 0)
+
+
+def test_every_way_of_observing_shows_the_same_fields(seen: dict[str, Observation]) -> None:
+    from telemetry.table import otlp
+
+    ways = [seen[name] for name in ("plain", "watched", "in memory", "proxy", "closed pipe")]
+    fields = {tuple(row.field for row in otlp.rows(way.body)) for way in ways}
+    assert len(fields) == 1
+    assert len(next(iter(fields))) > 20
+
+
+def test_the_watcher_sees_variables_and_the_parser_and_others_do_not(
+    seen: dict[str, Observation],
+) -> None:
+    watched = seen["watched"]
+    assert {"STRIPEPY_NO_TELEMETRY", "OTEL_RESOURCE_ATTRIBUTES"} <= set(watched.variables)
+    assert {tuple(entry["words"]) for entry in watched.parser} >= {("call",), ("plot", "cm")}
+    assert (seen["plain"].variables, seen["plain"].parser) == ((), ())
+
+
+def test_each_condition_has_its_effect(seen: dict[str, Observation]) -> None:
+    assert {name for name, one in seen.items() if len(one.bodies) != 1} == {
+        "off",
+        "refused",
+        "untrusted",
+        "too slow",
+    }
+    assert seen["off"].wire.look_ups == ()
+    assert [line.split()[0] for line, _ in seen["proxy"].wire.tunnels] == ["CONNECT"]
+    assert seen["interrupted"].exit_status == -signal.SIGINT
+    assert seen["untrusted"].wire.connections > 0
+    assert seen["too slow"].timed_out
+
+
+def test_a_run_whose_supervisor_dies_says_so(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Observation] = []
+    run = Run("silent", LIST, network=Network.SILENT)
+    thread = threading.Thread(target=lambda: found.append(observing.supervised(run, here)))
+    before = set(supervisors())
+    thread.start()
+    while not (new := set(supervisors()) - before):
+        time.sleep(0.01)
+    time.sleep(0.3)
+    for process in new:
+        os.kill(process, signal.SIGKILL)
+    thread.join(30)
+    assert [one.fault for one in found] == ["its supervisor ended with SIGKILL"]
+
+
+def supervisors() -> list[int]:
+    """Processes that the server of supervisors has forked."""
+    from multiprocessing import forkserver
+
+    observing._load_supervisor()
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    children = Path("/proc", str(server), "task", str(server), "children")
+    return [int(child) for child in children.read_text().split()]
+
+
+def test_without_namespaces_runs_are_made_in_memory_or_not_at_all(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observing, "have_namespaces", lambda: False)
+    seen = observe([Run("plain", LIST), Run("refused", LIST, network=Network.REFUSED)], here)
+    assert seen["plain"].run.mode is Mode.MEMORY
+    assert len(seen["plain"].bodies) == 1
+    assert "no network namespaces" in seen["refused"].not_tried
+
+
+def test_the_supervisor_needs_no_module_that_starts_threads() -> None:
+    # Namespaces are for processes of one thread, and numpy starts several.
+    assert "h5py" not in vars(supervisor)

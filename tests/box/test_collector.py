@@ -1,0 +1,72 @@
+"""A real OpenTelemetry collector accepts what stripepy sends."""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import rotel
+
+from telemetry.capture.process import capture
+from telemetry.records.runs import Mode, Run
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def post(port: int, body: bytes) -> int:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/traces",
+        data=body,
+        headers={"Content-Type": "application/x-protobuf"},
+    )
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                status: int = answer.status
+                return status
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_a_real_collector_accepts_the_span(tmp_path: Path) -> None:
+    run = capture(Run("list", ("download", "--list-only"), Mode.MEMORY))
+    http, grpc = free_port(), free_port()
+    agent = Path(rotel.__file__).parent / "rotel-agent"
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        collector = subprocess.Popen(
+            [
+                agent, "start",
+                "--otlp-http-endpoint", f"127.0.0.1:{http}",
+                "--otlp-grpc-endpoint", f"127.0.0.1:{grpc}",
+                "--exporter", "blackhole",
+                "--debug-log", "traces",
+                "--debug-log-verbosity", "detailed",
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={"PATH": os.defpath, "HOME": str(tmp_path)},
+        )  # fmt: skip
+        try:
+            assert post(http, run.body) == 200
+            deadline = time.monotonic() + 30
+            while "params.list_only" not in log.read_text() and time.monotonic() < deadline:
+                time.sleep(0.1)
+        finally:
+            collector.terminate()
+            collector.wait(30)
+    seen = log.read_text()
+    for text in ("service.name", "stripepy", "params.list_only", "download"):
+        assert text in seen

@@ -1,0 +1,135 @@
+"""A capture: every ending has a name, nothing leaves the machine, nothing stays behind."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import Doctor, need
+from telemetry.capture.process import Outcome, capture, outcome
+from telemetry.records.runs import Mode, Observation, Run
+
+# The quickest command that sends a message.
+LIST = ("download", "--list-only")
+
+START = "    if list_only:\n        _list_datasets()"
+
+
+def run(timeout: float = 60, **environment: str) -> Observation:
+    return capture(Run("list", LIST, Mode.MEMORY, environment=environment, timeout=timeout))
+
+
+def doctored_run(doctor: Doctor, code: str, timeout: float = 60) -> Observation:
+    """Run `download --list-only` of a stripepy that also does something else at its start."""
+    folder = doctor({"cli/download.py": (START, f"    exec({code!r}, {{}})\n{START}")})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        return run(timeout)
+
+
+def test_a_run_sends_one_message_and_leaves_nothing_behind(
+    short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(short_folder))
+    seen = run()
+    assert (outcome(seen), seen.exit_status) == (Outcome.ONE_MESSAGE, 0)
+    assert seen.stdout.startswith("{")
+    assert list(short_folder.iterdir()) == []
+
+
+def test_a_long_temporary_folder_leaves_room_for_the_sockets_of_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("a" * 60)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert outcome(run()) is Outcome.ONE_MESSAGE
+
+
+def test_the_callers_environment_stays_outside_and_an_explicit_one_gets_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STRIPEPY_NO_TELEMETRY", "1")
+    assert outcome(run()) is Outcome.ONE_MESSAGE
+    assert outcome(run(STRIPEPY_NO_TELEMETRY="1")) is Outcome.NO_MESSAGE
+
+
+# Each is swallowed, as a careful program would: the attempt counts all the same.
+ATTEMPTS = {
+    "import socket; socket.socket().connect(('192.0.2.1', 443))": "connection to 192.0.2.1:443",
+    "import socket; socket.socket(2, 2).sendto(b'x', ('192.0.2.2', 53))": "192.0.2.2:53",
+    "import urllib.request as u; u.urlopen('https://planted.example/')": "planted.example",
+    "import socket; socket.gethostbyname('planted.example')": "look-up of planted.example",
+    "import subprocess; subprocess.run(['curl', 'planted.example'])": "program curl",
+    "import os; os.system('curl planted.example')": "program curl planted.example",
+    "import multiprocessing as m, socket; p = m.Process(target=socket.gethostbyname,"
+    " args=('worker.example',)); p.start(); p.join()": "look-up of worker.example",
+}
+
+
+def test_every_attempt_to_get_out_is_refused_and_named(doctor: Doctor) -> None:
+    code = "".join(f"try:\n    {attempt}\nexcept Exception: pass\n" for attempt in ATTEMPTS)
+    seen = doctored_run(doctor, code)
+    assert outcome(seen) is Outcome.OUTBOUND_ATTEMPT
+    for target in ATTEMPTS.values():
+        assert target in " ".join(seen.attempts)
+
+
+def test_what_no_audit_hook_sees_the_kernel_refuses_and_counts(doctor: Doctor) -> None:
+    need("namespaces")
+    # A C library's own connect(): family 2, port 443, 192.0.2.1.
+    code = (
+        "import ctypes; c = ctypes.CDLL(None); s = c.socket(2, 1, 0);"
+        " a = b'\\x02\\x00\\x01\\xbb\\xc0\\x00\\x02\\x01' + bytes(8); c.connect(s, a, 16)"
+    )
+    seen = doctored_run(doctor, code)
+    assert outcome(seen) is Outcome.OUTBOUND_ATTEMPT
+    assert "C library" in seen.attempts[0]
+
+
+SECOND_EXPORTER = """
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(OTLPSpanExporter()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("import os; os._exit(7)", Outcome.CRASHED),
+        ("import os; os.kill(os.getpid(), 11)", Outcome.KILLED),
+        (SECOND_EXPORTER, Outcome.SEVERAL_MESSAGES),
+    ],
+)
+def test_every_ending_has_its_own_name(doctor: Doctor, code: str, name: Outcome) -> None:
+    assert outcome(doctored_run(doctor, code)) is name
+
+
+def test_after_a_timeout_no_process_of_the_run_is_left(doctor: Doctor, tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("it looks into /proc: run it on Linux")
+    pid = tmp_path / "pid"
+    code = (
+        "import multiprocessing, time\n"
+        "worker = multiprocessing.Process(target=time.sleep, args=(60,)); worker.start()\n"
+        f"open({str(pid)!r}, 'w').write(str(worker.pid)); time.sleep(60)"
+    )
+    seen = doctored_run(doctor, code, timeout=8)
+    assert outcome(seen) is Outcome.TIMED_OUT
+    deadline = time.monotonic() + 30
+    while is_running(pid.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(pid.read_text())
+
+
+def is_running(pid: str) -> bool:
+    """Whether a process is there and not a zombie that nobody has collected yet."""
+    try:
+        return Path("/proc", pid, "stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,173 @@
+"""Judges: what no changed stripepy can show is shown by observations that nobody made."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+import test_gate
+from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from telemetry.evidence.claims import CLAIMS
+from telemetry.evidence.conditions import REPEATS, UNREACHABLE, delay_name
+from telemetry.evidence.judging import Evidence, judge
+from telemetry.evidence.source_lines import Line
+from telemetry.records import fields, table
+from telemetry.records.claims import Verdict
+from telemetry.records.runs import Network, Observation, Request, Run, Wire
+
+HOST = "stripepy-telemetry.paulsenlab.com:4319"
+
+
+def message(added: str = "", removed: str = "") -> bytes:
+    """The committed message, with an attribute of the span added or one of any kind removed."""
+    tree = json.loads(table.load().message)
+    [resource] = tree["resourceSpans"]
+    [span] = resource["scopeSpans"][0]["spans"]
+    # Protobuf's own JSON has them in base64, OTLP's in hexadecimal.
+    del span["traceId"], span["spanId"]
+    if added:
+        span["attributes"].append({"key": added, "value": {"stringValue": "x"}})
+    for holder in (span, resource["resource"]):
+        holder["attributes"] = [a for a in holder["attributes"] if a["key"] != removed]
+    return ParseDict(tree, ExportTraceServiceRequest()).SerializeToString()
+
+
+def seen(
+    name: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    seconds: float = 0.0,
+    **rest: object,
+) -> Observation:
+    """An observation of one message, unless its body is empty."""
+    body = message() if body is None else body
+    names = (("Host", HOST), *(headers or {}).items())
+    requests = (Request("POST /v1/traces HTTP/1.1", names, body),) if body else ()
+    bodies = (body,) if body else ()
+    network = next((n for n in Network if n.value in name), Network.ANSWERS)
+    observation = Observation(
+        Run(name, ("call", "x.hic", "10000"), network=network),
+        bodies=bodies,
+        ended=seconds,
+        seen_on_wire=Wire(requests, connections=len(requests)),
+    )
+    return replace(observation, **rest)  # type: ignore[arg-type]
+
+
+def delays(seconds: Mapping[str, float]) -> list[Observation]:
+    """Runs in every network that ended after so many seconds; the others after none."""
+    networks = ("off", Network.ANSWERS, *UNREACHABLE)
+    return [
+        seen(delay_name(network, repeat), seconds=seconds.get(network, 0.0))
+        for network in networks
+        for repeat in range(REPEATS)
+    ]
+
+
+def with_headers(names: Sequence[str], **headers: str) -> list[Observation]:
+    return [seen(name, headers=headers) for name in names]
+
+
+DETECTORS = [f"ambient: OTEL_EXPERIMENTAL_RESOURCE_DETECTORS={n}" for n in ("process", "host", "*")]
+HEADERS = [f"ambient: OTEL_EXPORTER_OTLP_{kind}HEADERS=x-zqx=ZqxToken" for kind in ("", "TRACES_")]
+TRUST = [
+    f"ambient: {name}={{authority}}"
+    for name in (
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+        "SSL_CERT_FILE",
+    )
+]
+PROXIES = [
+    f"proxy: {n}" for n in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY")
+]
+NETRC = ["netrc: for the collector", "netrc: default", "netrc: NETRC"]
+WITHOUT_NETWORK = [f"results: call, {n}" for n in (Network.NO_NETWORK, Network.SILENT)]
+
+# For each claim: what was seen, and what becomes of it.
+OBSERVED: dict[str, tuple[list[Observation], Verdict]] = {
+    "four-kinds": ([seen("call", message(added="zqx"))], Verdict.DOES_NOT_HOLD),
+    "instance-id": ([seen("call", message(removed="service.instance.id"))], Verdict.STALE),
+    "their-table": ([seen("call", message(removed="params.low_memory"))], Verdict.STALE),
+    "canaries-in-place": (
+        [seen("call"), seen("results: view, telemetry on")],
+        Verdict.DOES_NOT_HOLD,
+    ),
+    "proxies": (with_headers(PROXIES), Verdict.DOES_NOT_HOLD),
+    "trust": (
+        [seen("an authority that is not trusted"), *with_headers(TRUST)],
+        Verdict.DOES_NOT_HOLD,
+    ),
+    "key-log": ([seen("keys: SSLKEYLOGFILE")], Verdict.DOES_NOT_HOLD),
+    "netrc-another": (
+        with_headers([NETRC[0], "netrc: for another"], Authorization="Basic Wm"),
+        Verdict.DOES_NOT_HOLD,
+    ),
+    "netrc": (with_headers(["download", *NETRC]), Verdict.STALE),
+    "leaks-unset": (with_headers(["leaks", "leaks, unset", "download"]), Verdict.DOES_NOT_HOLD),
+    "ambient-detectors": (with_headers(DETECTORS), Verdict.STALE),
+    "ambient-headers": (with_headers(HEADERS), Verdict.STALE),
+    "delay-none": (delays({Network.ANSWERS: 2.0}), Verdict.DOES_NOT_HOLD),
+    "delay-errors": (delays({Network.NOT_FOUND: 2.0}), Verdict.DOES_NOT_HOLD),
+    "delay-seconds": (delays({}), Verdict.STALE),
+    "delay-no-network": (delays({}), Verdict.STALE),
+    "delay-name-server": (delays({}), Verdict.STALE),
+    "same-results-unmodified": (
+        [
+            seen("results: call, telemetry off", b"", files={"work/a": "1"}),
+            *(seen(name, b"", files={"work/a": "2"}) for name in WITHOUT_NETWORK),
+        ],
+        Verdict.DOES_NOT_HOLD,
+    ),
+}
+
+LINES: dict[str, tuple[Line, Verdict]] = {
+    "files": (Line("cli/other.py", 1, "sends"), Verdict.DOES_NOT_HOLD),
+    "ways-out": (
+        Line("cli/view.py", 1, "imports socket, a way to the network"),
+        Verdict.DOES_NOT_HOLD,
+    ),
+    "not-one-file": (Line("cli/telemetry.py", 1, "adds to the span"), Verdict.STALE),
+}
+
+
+def verdict(claim: str, observations: Sequence[Observation], lines: Sequence[Line]) -> Verdict:
+    [chosen] = [one for one in CLAIMS if one.id == claim]
+    topics = chosen.topics or ("none",)
+    evidence = Evidence(
+        observations=dict.fromkeys(topics, observations),
+        subcommands=(),
+        settings=(),
+        lines=lines,
+        setters={},
+        dictionary=fields.load(),
+        documented=table.load(),
+        versions=table.load().provenance.versions,
+    )
+    return judge(chosen, evidence).verdict
+
+
+@pytest.mark.parametrize("claim", OBSERVED)
+def test_a_judge_goes_red_for(claim: str) -> None:
+    observations, expected = OBSERVED[claim]
+    assert verdict(claim, observations, ()) is expected
+
+
+@pytest.mark.parametrize("claim", LINES)
+def test_a_judge_of_the_code_goes_red_for(claim: str) -> None:
+    line, expected = LINES[claim]
+    assert verdict(claim, (), [line]) is expected
+
+
+def test_a_message_that_cannot_be_read_and_a_run_that_died_are_no_verdicts() -> None:
+    for odd in (seen("call", b"odd"), seen("call", fault="its supervisor ended with SIGKILL")):
+        assert verdict("instance-id", [odd], ()) is Verdict.VOID
+
+
+def test_every_claim_has_something_that_turns_it_red() -> None:
+    changed = {change.claim for change in test_gate.CHANGES.values()}
+    assert changed | set(OBSERVED) | set(LINES) == {claim.id for claim in CLAIMS}

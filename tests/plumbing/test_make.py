@@ -1,0 +1,134 @@
+"""The Makefile, among stand-ins that only write down what they are asked to do."""
+
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, python
+
+DOCS, DEV = "requirements-docs.txt", "requirements-dev.txt"
+PYTHON = """#!/bin/sh
+case "$*" in
+    *version_info*) cat version ;;
+    *venv*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python; echo venv >>log ;;
+    -c*) ;;
+    *) printf '%s\\n' "$PYTHONPATH" "$@" >>log ;;
+esac
+"""
+UV = """#!/bin/sh
+for last; do :; done
+echo "$last$PIP_TARGET$PYTHONPATH" >>log
+test ! -e broken
+"""
+
+
+class Workshop:
+    """A folder with the Makefile and stand-ins for Python and uv."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("Makefile", DOCS, DEV):
+            shutil.copy(ROOT / name, folder)
+        for name, text in (("python", PYTHON), ("uv", UV)):
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        (folder / "version").write_text("3.11")
+
+    def make(self, *arguments: str, **environment: str) -> tuple[list[str], str]:
+        """Run make; return what the stand-ins wrote down, and what make complained of."""
+        (self.folder / "log").write_text("")
+        run = subprocess.run(
+            ["make", "PYTHON=./python", *arguments],
+            cwd=self.folder,
+            env={"PATH": f"{self.folder}{os.pathsep}{os.defpath}", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return (self.folder / "log").read_text().splitlines(), run.stderr
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(tmp_path)
+
+
+def test_an_environment_is_made_once_and_anew_if_it_is_not_what_it_should_be(
+    workshop: Workshop,
+) -> None:
+    folder = workshop.folder
+    (folder / "broken").touch()
+    assert workshop.make("venv")[0] == ["venv", DOCS]
+    (folder / "broken").unlink()
+    assert workshop.make("venv") == (["venv", DOCS], "")
+    assert workshop.make("venv-dev") == ([DEV], "")
+    assert workshop.make("venv-dev") == ([], "")
+    for changed, made in ((DEV, [DEV]), (DOCS, ["venv", DOCS, DEV])):
+        for path in (*folder.glob(".venv/d*"), *folder.glob("*.txt")):
+            os.utime(path, (0, 0))
+        (folder / changed).touch()
+        assert workshop.make("venv-dev") == (made, "")
+    (folder / "version").write_text("3.14")
+    assert workshop.make("venv-dev") == (["venv", DOCS, DEV], "")
+    (folder / ".venv/bin/python").unlink()
+    assert workshop.make("venv-dev") == (["venv", DOCS, DEV], "")
+
+
+@pytest.mark.parametrize("version", ["", "3.10", "3.15"])
+def test_another_python_is_refused_in_one_line(version: str, workshop: Workshop) -> None:
+    (workshop.folder / "version").write_text(version)
+    made, complaint = workshop.make("html")
+    assert made == []
+    [line] = complaint.splitlines()
+    assert "Python 3.11 to 3.14 is needed" in line
+    assert "make html PYTHON=python3.13" in line
+
+
+def test_settings_of_the_user_reach_the_scripts_and_not_the_environment(workshop: Workshop) -> None:
+    made, _ = workshop.make("table", PIP_TARGET="elsewhere", PYTHONPATH="changed")
+    assert made == ["venv", DOCS, "changed", "scripts/telemetry_table.py"]
+
+
+def test_a_path_is_passed_whole_and_not_without_a_resolution(workshop: Workshop) -> None:
+    matrix = """it's "a*"; #b.hic"""
+    made, _ = workshop.make("table", f"MATRIX={matrix}", "RESOLUTION=10000", "ARGS=-p 8")
+    assert made[made.index("--") :] == ["--", "call", matrix, "10000", "-p", "8"]
+    mend = "make table MATRIX=map.hic RESOLUTION=10000"
+    assert mend in workshop.make("table", f"MATRIX={matrix}")[1]
+    assert mend in workshop.make("table", "ARGS=-p 8")[1]
+
+
+def test_help_lists_every_target(workshop: Workshop) -> None:
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    [phony] = [line.split()[1:-1] for line in lines if line.startswith(".PHONY:")]
+    env = {"PATH": os.defpath}
+    printed = subprocess.check_output(["make"], cwd=workshop.folder, env=env, text=True)
+    targets, _, _ = printed.partition("\n\n")
+    assert sorted(line.split()[0] for line in targets.splitlines()) == sorted(phony)
+
+
+def test_a_port_in_use_is_said_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        run = python("tools/site_server.py", str(server.getsockname()[1]))
+    assert run.returncode == 2
+    [line] = run.stderr.splitlines()
+    assert "make serve PORT=" in line
+
+
+@pytest.mark.parametrize(("required", "outcome"), [("", "1 skipped"), ("yes", "1 failed")])
+def test_a_missing_tool_is_named_and_is_a_failure_where_it_is_required(
+    required: str, outcome: str, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "tests/conftest.py", tmp_path)
+    test = "import conftest\ndef test():\n    conftest.need('chromium')\n"
+    (tmp_path / "test_it.py").write_text(test)
+    env = {"PATH": str(tmp_path), "REQUIRE_TOOLS": required, "PYTEST_ADDOPTS": ""}
+    run = python("-m", "pytest", "-p", "no:cacheprovider", folder=tmp_path, env=env)
+    assert outcome in run.stdout
+    lack = "chromium is missing: apt-get install chromium\n"
+    assert lack in run.stdout
+    assert (f"1 browser test skipped: {lack}" in run.stdout) == (not required)

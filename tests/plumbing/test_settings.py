@@ -1,0 +1,115 @@
+"""Locks, workflows and Read the Docs: what is installed is locked, and every door is narrow."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.utils import canonicalize_name
+from ruamel.yaml import YAML
+
+from conftest import ROOT, need
+
+LOCKS = ["requirements-docs.txt", "requirements-dev.txt", "requirements-tools.txt"]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ENTRY = re.compile(r"(?P<name>[a-z0-9-]+)==[\w.]+( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+")
+
+
+def load(path: Path) -> Any:
+    return YAML(typ="safe").load(path)
+
+
+def locked(lock: str) -> dict[str, set[str]]:
+    """Every entry of a lock by package; a package has several where Pythons differ."""
+    text = re.sub(r"^ *#.*\n", "", (ROOT / lock).read_text(), flags=re.MULTILINE)
+    packages: dict[str, set[str]] = {}
+    for entry in re.sub(r" \\\n +", " ", text).splitlines():
+        match = ENTRY.fullmatch(entry)
+        assert match, f"{lock}: neither a version nor hashes, or a place to install from: {entry}"
+        packages.setdefault(match["name"], set()).add(entry)
+    return packages
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_one_version_and_hashes_of_whatever_is_asked_for(lock: str) -> None:
+    asked = (ROOT / lock).with_suffix(".in").read_text()
+    names = re.findall(r"^[A-Za-z][\w.-]*", asked, re.MULTILINE)
+    assert names
+    assert {canonicalize_name(name) for name in names} <= locked(lock).keys(), "run: make lock"
+    assert "://" not in (ROOT / lock).read_text()
+
+
+def test_tests_run_with_what_the_site_is_built_with() -> None:
+    docs, dev, _ = map(locked, LOCKS)
+    assert docs == {package: dev.get(package) for package in docs}, "run: make lock"
+
+
+def values(node: Any, key: str) -> Iterator[Any]:
+    """All values of a key, however deep."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == key:
+                yield value
+            yield from values(value, key)
+    elif isinstance(node, list):
+        for value in node:
+            yield from values(value, key)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_is_pinned_and_has_no_right_that_its_job_did_not_ask_for(workflow: Path) -> None:
+    settings = load(workflow)
+    actions = list(values(settings, "uses"))
+    assert actions
+    for action in actions:
+        # One of this repository's own is of the same commit.
+        pinned = r"[\w.-]+/[\w./-]+@[0-9a-f]{40}|\$/\.github/workflows/\w+\.yml"
+        assert re.fullmatch(pinned, action), action
+    assert settings["permissions"] == {}
+    for job in settings["jobs"].values():
+        if "uses" in job:
+            continue
+        # A bisection takes hours; without a limit, a run that hangs would take six.
+        assert job["timeout-minutes"] <= 240
+        if job["permissions"] != {"contents": "read"}:
+            assert not any("run" in step for step in job["steps"]), "who may write runs nothing"
+
+
+@pytest.mark.slow
+def test_read_the_docs_publishes_the_pages_and_nothing_else(tmp_path: Path) -> None:
+    need("git")
+    checkout = tmp_path / "checkout"
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, checkout / name)
+    output = checkout / "_readthedocs"
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "READTHEDOCS": "True",
+        "READTHEDOCS_OUTPUT": f"{output}/",
+    }
+
+    settings = load(checkout / ".readthedocs.yaml")
+    jobs = settings["build"]["jobs"]
+    assert jobs.keys() == {"pre_build", "build"}
+    assert jobs["build"].keys() == {"html", *settings["formats"]}
+    # The other formats are made and read in test_books.py.
+    for command in [*jobs["pre_build"], *jobs["build"]["html"]]:
+        subprocess.run(command, shell=True, cwd=checkout, env=environment, check=True)
+
+    assert (checkout / settings["sphinx"]["configuration"]).is_file()
+    assert (checkout / settings["python"]["install"][0]["requirements"]).is_file()
+    assert [path.name for path in output.iterdir()] == ["html"]
+    for page in ("index.html", *settings["search"]["ranking"]):
+        assert (output / "html" / page).is_file()
+    assert not list(output.rglob("*.doctree"))
+    assert not (checkout / "_build" / "html").exists(), "Read the Docs takes that for a mistake"

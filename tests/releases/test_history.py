@@ -1,0 +1,187 @@
+"""The committed history, and what a history is made of: changes, stretches, first releases."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import jsonschema
+import pytest
+from packaging.version import Version
+
+from telemetry.records import documents, fields, files, releases
+from telemetry.records.exits import UserError
+from telemetry.records.releases import Condition, FieldSeen, History, Setup
+from telemetry.releases import bisection, conditions
+from telemetry.releases.changes import changes, since_faults, steps
+
+
+def sent(*values: str, types: Sequence[str] = ("int",), when: Condition = "always") -> FieldSeen:
+    return FieldSeen(
+        part="span attribute", types=list(types), values=list(values), sent_by={"call": when}
+    )
+
+
+def setup(release: str, fields_: dict[str, FieldSeen], **rest: object) -> Setup:
+    settings: dict[str, object] = {
+        "release": release,
+        "uploaded": "2025-01-01",
+        "dependencies": "contemporary",
+        "python": "3.11.0",
+        "state": "sends",
+        "reason": "",
+        "packages": {},
+        "fields": fields_,
+        "switched_off": {"call": "sends nothing"},
+        "switches": {"DO_NOT_TRACK=1": "no effect"},
+        "settings": {"OTEL_TRACES_EXPORTER=none": []},
+        "destinations": [
+            {"url": "https://a.example", "timeout": 5, "compression": "gzip", "headers": ["host"]}
+        ],
+        "runs": [],
+    }
+    return Setup.model_validate({**settings, **rest})
+
+
+def test_the_committed_history_fits_its_schema() -> None:
+    schema = json.loads(files.RELEASES_SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(files.RELEASES.read_text()), schema)
+    assert documents.render_schema(History) == files.RELEASES_SCHEMA.read_bytes()
+
+
+def test_a_history_of_another_format_is_told_with_the_command_that_makes_it_anew(
+    tmp_path: Path,
+) -> None:
+    old = tmp_path / "telemetry_releases.json"
+    old.write_text(files.RELEASES.read_text().replace("2", "1", 1))
+    with pytest.raises(UserError, match=r"version: .* -- mend: make releases$"):
+        documents.load(History, old, releases.MEND)
+
+
+def test_each_release_before_the_first_with_telemetry_sent_nothing_and_did_not_try() -> None:
+    silent = [s for s in releases.load().of("contemporary") if s.state == "sends nothing"]
+    assert silent
+    for release in silent:
+        worked = {" ".join(run.command.split()[1:2]) for run in release.runs if not run.exit_status}
+        assert worked == {"call", "view", "plot", "download"}
+        assert sum(run.spans for run in release.runs) == 0
+        for run in release.runs:
+            assert not run.reached_for or run.command == "stripepy download --name ENCFF993FGR"
+
+
+def test_the_switch_works_in_every_release_that_sends() -> None:
+    sending = [s for s in releases.load().setups if s.state == "sends"]
+    assert sending
+    for seen in sending:
+        assert set(seen.switched_off) == {name for f in seen.fields.values() for name in f.sent_by}
+        assert set(seen.switched_off.values()) == {"sends nothing"}, seen.release
+
+
+def test_every_setting_that_has_an_effect_is_tested_over_the_range_of_dependencies() -> None:
+    sending = [s.setup for s in releases.load().stretches if s.setup.state == "sends"]
+    assert len(sending) > 1
+    for seen in sending:
+        # The history may know settings that have no effect any more.
+        assert set(seen.settings) >= set(conditions.settings())
+        assert set(seen.switches) == set(conditions.SWITCHES)
+
+
+def test_each_stretch_of_a_dependency_ends_where_the_next_begins_with_a_change() -> None:
+    read = releases.load()
+    assert steps(read.stretches) == read.bisected
+    assert all(step.changes for step in read.bisected)
+    known = [Version(v) for stretch in read.stretches for v in (stretch.first, stretch.last)]
+    assert known == sorted(known)
+
+
+def test_the_dictionary_says_since_when_a_field_is_sent_as_the_history_shows_it() -> None:
+    assert since_faults(releases.load(), fields.load()) == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "said", "wrong", "shown"),
+    [
+        ("params.low_memory", "1.3.0", "1.2.0", "it came with stripepy-hic 1.3.0"),
+        ("service.instance.id", "1.43.0", "1.42.0", "it came with opentelemetry-sdk 1.43.0"),
+    ],
+)
+def test_a_wrong_since_is_found(
+    tmp_path: Path, field: str, said: str, wrong: str, shown: str
+) -> None:
+    head, name, rest = files.FIELDS.read_text().partition(f'["{field}"]')
+    doctored = tmp_path / "fields.toml"
+    doctored.write_text(
+        head + name + rest.replace(f'version = "{said}"', f'version = "{wrong}"', 1)
+    )
+    assert since_faults(releases.load(), fields.load(doctored)) == {field: shown}
+
+
+def test_every_kind_of_difference_has_its_own_name() -> None:
+    before = setup(
+        "1",
+        {
+            "old.name": sent("7"),
+            "gone": sent("x", types=["string"]),
+            "typed": sent("3"),
+            "valued": sent("true"),
+            "conditional": sent("1"),
+            "same": sent("1"),
+        },
+    )
+    after = setup(
+        "2",
+        {
+            "new.name": sent("7"),
+            "came": sent("9", when="on success"),
+            "typed": sent("3", types=["double"]),
+            "valued": sent("false"),
+            "conditional": sent("1", when="on failure"),
+            "same": sent("1"),
+        },
+        switched_off={"call": "sends"},
+        switches={"DO_NOT_TRACK=1": "nothing is sent"},
+        settings={"OTEL_TRACES_EXPORTER=none": ["nothing is sent"], "NEW=1": []},
+        destinations=[
+            {"url": "https://b.example", "timeout": 6, "compression": "none", "headers": ["accept"]}
+        ],
+    )
+    assert [(change.kind, change.what) for change in changes(before, after)] == [
+        ("renamed", "new.name"),
+        ("added", "came"),
+        ("removed", "gone"),
+        ("type", "typed"),
+        ("values", "valued"),
+        ("condition", "conditional"),
+        ("off", "call"),
+        ("switch", "DO_NOT_TRACK=1"),
+        ("setting", "OTEL_TRACES_EXPORTER=none"),
+        ("destination", "url"),
+        ("destination", "timeout"),
+        ("destination", "compression"),
+        ("destination", "headers"),
+    ]
+    assert changes(before, before) == []
+    silent = setup("0", {}, state="sends nothing")
+    assert [change.kind for change in changes(silent, after)] == ["state"]
+
+
+@pytest.mark.parametrize("turns", [(), (700,), (2, 1022), (300, 301, 900)])
+def test_a_bisection_finds_each_release_that_changes_something(turns: tuple[int, ...]) -> None:
+    probed: list[int] = []
+
+    def probe(release: int) -> int | None:
+        probed.append(release)
+        # Neither the first nor the last can be had.
+        return None if release % 7 == 1023 % 7 else sum(release >= turn for turn in turns)
+
+    found = bisection.stretches(range(1, 1024), probe, lambda a, b: a == b)
+    assert [first for first, _, _ in found] == [2, *(turn for turn in turns if turn != 2)]
+    assert [seen for _, _, seen in found] == [sum(f >= t for t in turns) for f, _, _ in found]
+    assert found[-1][1] == 1022
+    # A release that cannot be had costs a look as well.
+    assert len(probed) == len(set(probed)) <= 4 + len(turns) * (math.log2(1024) + 3)
+
+
+def test_a_bisection_among_releases_that_cannot_be_had_finds_nothing() -> None:
+    assert bisection.stretches([1, 2, 3], lambda _: None, lambda a, b: a == b) == []

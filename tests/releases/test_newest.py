@@ -1,0 +1,96 @@
+"""The daily check: it finds a change, and tells it before it asks for the cause."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+import telemetry_newest
+from conftest import Doctor, need, python
+from telemetry.records import releases
+from telemetry.records.exits import Exit, UserError
+from telemetry.records.releases import FieldSeen, Setup
+from telemetry.releases import history, index
+from telemetry.releases.index import Release
+
+LEAK = FieldSeen(part="span attribute", types=["string"], values=["x"], sent_by={"call": "always"})
+
+
+@pytest.fixture
+def committed(monkeypatch: pytest.MonkeyPatch) -> Setup:
+    """The newest set-up of the committed history, whose release is the newest on the index."""
+    newest = releases.load().newest()
+    known = [Release(Version(newest.release))]
+    monkeypatch.setattr(index, "releases", lambda _: known)
+    return newest
+
+
+def run(now: Setup, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(history, "looking", lambda _: lambda _: now)
+    monkeypatch.setattr(sys, "argv", ["scripts/telemetry_newest.py", *arguments])
+    return telemetry_newest.main()
+
+
+def test_without_a_change_it_says_so(
+    committed: Setup, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(committed, monkeypatch) == Exit.OK
+    assert "sends what the site says" in capsys.readouterr().out
+
+
+def test_a_new_release_is_told(monkeypatch: pytest.MonkeyPatch, committed: Setup) -> None:
+    monkeypatch.setattr(index, "releases", lambda _: [Release(Version("999"))])
+    assert run(committed, monkeypatch) == Exit.NEW_RELEASE
+
+
+@pytest.mark.parametrize("ends", [UserError("no network", "wait"), KeyboardInterrupt()])
+def test_a_finding_is_told_before_its_cause_is_asked_for(
+    committed: Setup,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    ends: BaseException,
+) -> None:
+    issue = tmp_path / "issue.md"
+    told = ""
+
+    def bisect(*_: object, **__: object) -> None:
+        nonlocal told
+        told = issue.read_text()
+        raise ends
+
+    monkeypatch.setattr(history, "bisect", bisect)
+    packages = {**committed.packages, history.SDK: "999"}
+    now = committed.model_copy(
+        update={"fields": {**committed.fields, "params.user": LEAK}, "packages": packages}
+    )
+    if isinstance(ends, UserError):
+        assert run(now, monkeypatch, "--issue", str(issue)) == Exit.FINDINGS
+        assert issue.read_text() == told.replace("under way", "it ended early: no network")
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            run(now, monkeypatch, "--issue", str(issue))
+        assert issue.read_text() == told
+    assert told.startswith("# What StripePy sends has changed\n")
+    assert "changed-with-dependencies: params.user: `params.user` is new" in told
+    assert "Bisection: under way.\n" in told
+    assert f"Repeat it: `python scripts/telemetry_newest.py --issue {issue}`\n" in told
+    assert capsys.readouterr().out.startswith(told)
+
+
+@pytest.mark.slow
+def test_a_changed_program_is_found(project: Path, doctor: Doctor, tmp_path: Path) -> None:
+    need("namespaces")
+    span = '                "params.k": k,\n'
+    path = doctor({"cli/call.py": (span, span + '"params.user": "x",\n')})
+    issue = tmp_path / "issue.md"
+    arguments = ("--python", sys.executable, "--issue", str(issue))
+    done = python(
+        "scripts/telemetry_newest.py", *arguments, folder=project, env={"PYTHONPATH": str(path)}
+    )
+    assert done.returncode == Exit.FINDINGS, done.stderr
+    assert done.stdout == issue.read_text() + "\n"
+    # Nothing else has changed.
+    assert done.stdout.count("\n- ") == 1
+    assert "changed-with-dependencies: params.user: `params.user` is new" in done.stdout

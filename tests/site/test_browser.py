@@ -1,0 +1,446 @@
+"""The built site in a real browser: anybody can read and operate it, and nobody is watched."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
+from pypdf import PdfReader
+
+from conftest import ROOT, need
+from site_server import served
+
+AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    # A page that asks for another host must fail the test, not reach that host.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+PHONE = ViewportSize(width=360, height=740)
+DESKTOP = ViewportSize(width=1280, height=800)
+COLOURS = ("light", "dark", "forced")
+MAIN = [(360, "light"), (1280, "dark")]
+OTHERS = [(w, c) for w in (360, 768, 1280) for c in COLOURS if (w, c) not in MAIN]
+slow = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def root(site: Path) -> Iterator[str]:
+    with served(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def addresses(site: Path, root: str) -> list[str]:
+    """Each page, and one on which something has been found."""
+    names = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    assert "telemetry.html" in names
+    return [f"{root}{name}" for name in [*names, "search.html?q=telemetry"]]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    need("chromium")
+    with sync_playwright() as playwright:
+        executable = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    need("axe-core")
+    return AXE.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    with chromium.new_context(viewport=DESKTOP) as context:
+        yield context.new_page()
+
+
+@pytest.fixture
+def phone(chromium: Browser) -> Iterator[Page]:
+    with chromium.new_context(viewport=PHONE, has_touch=True) as context:
+        yield context.new_page()
+
+
+def visit(page: Page, address: str) -> None:
+    page.goto(address)
+    if "?q=" in address:
+        page.locator("#search-results li a").first.wait_for()
+
+
+def look(page: Page, width: int, colours: str) -> None:
+    """Show the page like this, without loading it again."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(
+        color_scheme="dark" if colours == "dark" else "light",
+        forced_colors="active" if colours == "forced" else "none",
+        # Colours that are still on their way would be taken for too faint.
+        reduced_motion="reduce",
+    )
+
+
+def violations(page: Page) -> list[str]:
+    result = page.evaluate("tags => axe.run({runOnly: tags, resultTypes: ['violations']})", TAGS)
+    return [
+        f"{page.url}: {violation['id']}: {node['target']}: {node['failureSummary']}"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def complaints(page: Page) -> list[str]:
+    """What the page will say of errors, refusals by its policy among them."""
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
+    page.on("console", lambda message: said.append(f"{page.url}: {message.text}"))
+    return said
+
+
+@pytest.mark.parametrize("views", [MAIN, pytest.param(OTHERS, marks=slow)], ids=["main", "others"])
+def test_every_page_is_accessible(
+    page: Page, axe: str, addresses: list[str], views: list[tuple[int, str]]
+) -> None:
+    page.add_init_script(axe)
+    findings = []
+    for address in addresses:
+        visit(page, address)
+        for view in views:
+            look(page, *view)
+            findings += [f"{view}: {finding}" for finding in violations(page)]
+    assert not findings, "\n".join(findings)
+
+
+TOO_WIDE = """[...document.querySelectorAll("body, .wy-nav-content-wrap *")]
+    .filter(element => element.checkVisibility({checkVisibilityCSS: true, checkOpacity: true}))
+    .filter(element => element.getBoundingClientRect().right > innerWidth + 0.5
+        || (element instanceof HTMLElement && element.scrollWidth > innerWidth))
+    .map(element => `${element.tagName} ${element.className}: ${element.textContent}`)
+    .map(text => text.trim().slice(0, 80))"""
+
+
+def test_nothing_is_wider_than_a_phone(phone: Page, addresses: list[str]) -> None:
+    findings = []
+    for address in addresses:
+        visit(phone, address)
+        findings += [f"{address}: {text}" for text in phone.evaluate(TOO_WIDE)]
+    assert not findings, "\n".join(findings)
+
+
+@slow
+def test_pages_follow_the_colours_of_the_system(page: Page, root: str) -> None:
+    ink, ground = (f"getComputedStyle(document.body).{name}" for name in ("color", "background"))
+    page.goto(root)
+    look(page, 1280, "light")
+    light, black = page.evaluate(ground), page.evaluate(ink)
+    look(page, 1280, "dark")
+    assert page.evaluate(ground) != light
+    page.emulate_media(media="print")
+    assert page.evaluate(ink) == black
+    # Before its style sheets come, it shows the browser's own ink, which is white on black.
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.route("**/*.css*", lambda route: route.abort())
+    page.reload()
+    assert page.evaluate(ink) == "rgb(255, 255, 255)"
+
+
+@slow
+def test_nothing_moves_for_those_who_asked_for_that(page: Page, root: str) -> None:
+    moving = """[...document.querySelectorAll("*")].flatMap(element =>
+        [null, "::before", "::after"].map(part => getComputedStyle(element, part))
+    ).some(style => style.animationName !== "none" || /[1-9]/.test(style.transitionDuration))"""
+    page.goto(f"{root}telemetry.html")
+    assert page.evaluate(moving), "nothing would move anyway"
+    page.emulate_media(reduced_motion="reduce")
+    assert not page.evaluate(moving)
+
+
+@slow
+def test_a_table_shown_as_cards_is_still_a_table(page: Page, root: str) -> None:
+    session = page.context.new_cdp_session(page)
+    roles = []
+    page.goto(f"{root}telemetry.html")
+    for width, display in (1280, "table-cell"), (360, "block"):
+        look(page, width, "light")
+        cell = page.locator(".telemetry-table td").first
+        assert cell.evaluate("cell => getComputedStyle(cell).display") == display
+        # What the browser tells a screen reader; the document's tags would not show a loss.
+        tree = session.send("Accessibility.getFullAXTree")
+        roles.append(Counter(node.get("role", {}).get("value") for node in tree["nodes"]))
+    for role in ("row", "rowheader", "columnheader", "cell"):
+        assert roles[0][role] == roles[1][role] > 0
+
+
+@slow
+def test_the_telemetry_page_prints_whole(page: Page, root: str) -> None:
+    page.set_viewport_size({"width": 672, "height": 1000})  # A4 at 96 dpi, within its margins
+    page.emulate_media(media="print")
+    page.goto(f"{root}telemetry.html")
+    assert page.evaluate(TOO_WIDE) == []
+    links = page.evaluate("[...document.querySelectorAll('a.external')].map(link => link.href)")
+    names = page.locator("tbody tr[id] th").all_text_contents()
+    printed = PdfReader(BytesIO(page.pdf(format="A4")))
+    text = re.sub(r"\s", "", "".join(sheet.extract_text() for sheet in printed.pages))
+    assert links
+    assert names
+    assert [item for item in [*links, *names] if item not in text] == []
+    assert "Filterfields" not in text
+
+
+def test_the_keyboard_reaches_the_skip_link_and_works_the_phone_menu(
+    phone: Page, root: str
+) -> None:
+    focused = phone.locator("*:focus")
+    menu_has_focus = "document.activeElement.closest('.wy-nav-side') !== null"
+    phone.goto(f"{root}telemetry.html")
+    phone.keyboard.press("Tab")
+    assert focused.text_content() == "Skip to the content"
+    assert focused.evaluate("link => link.getBoundingClientRect().top") >= 0, "it is off the screen"
+    # The closed menu lies between the two in the page: it must not take the focus.
+    phone.keyboard.press("Tab")
+    assert focused.get_attribute("aria-label") == "Menu"
+    assert focused.get_attribute("aria-expanded") == "false"
+    phone.keyboard.press("Enter")
+    assert phone.evaluate(menu_has_focus)
+    phone.keyboard.press("Tab")
+    assert phone.evaluate(menu_has_focus)
+    assert phone.locator("button[aria-expanded=true]").count() == 1
+    phone.keyboard.press("Escape")
+    assert focused.get_attribute("aria-expanded") == "false"
+    phone.keyboard.press("Shift+Tab")
+    phone.keyboard.press("Enter")
+    assert phone.evaluate("document.activeElement.id") == "content"
+
+
+@slow
+def test_the_open_phone_menu_is_accessible(phone: Page, axe: str, root: str) -> None:
+    phone.add_init_script(axe)
+    phone.goto(root)
+    phone.get_by_role("button", name="Menu").click()
+    assert violations(phone) == []
+
+
+@slow
+def test_whatever_can_be_focused_shows_it(page: Page, addresses: list[str]) -> None:
+    reachable = """[...document.querySelectorAll("a[href], button, input, select")].filter(
+        element => element.type !== "hidden" && element.checkVisibility({checkVisibilityCSS: true})
+    ).length"""
+    outlined = """() => {
+        const {outlineStyle, outlineWidth} = getComputedStyle(document.activeElement);
+        document.activeElement.dataset.reached = "";
+        return outlineStyle === "solid" && parseFloat(outlineWidth) >= 2;
+    }"""
+    for address in addresses:
+        # A page of its own: where the last one had its focus, a browser may go on.
+        fresh = page.context.new_page()
+        visit(fresh, address)
+        expected = fresh.evaluate(reachable)
+        for _ in range(expected):
+            fresh.keyboard.press("Tab")
+            assert fresh.evaluate(outlined), (address, fresh.locator("*:focus").all_inner_texts())
+        assert fresh.locator("[data-reached]").count() == expected, address
+        fresh.close()
+
+
+@slow
+def test_without_scripts_there_is_a_menu_and_no_filter(chromium: Browser, root: str) -> None:
+    with chromium.new_context(viewport=PHONE, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{root}telemetry.html")
+        assert page.locator(".wy-menu-vertical a").first.evaluate("""link => {
+            const {left, right} = link.getBoundingClientRect();
+            return left >= 0 && right <= innerWidth;
+        }""")
+        assert not page.get_by_role("button", name="Menu").count()
+        assert not page.get_by_text("Filter fields").count()
+        assert page.evaluate(TOO_WIDE) == []
+
+
+@slow
+def test_copy_buttons_copy_the_command_without_its_prompt(page: Page, root: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{root}switch-off.html")
+    blocks = page.locator(".highlight-console", has_not_text="\\").all()
+    assert blocks
+    for block in blocks:
+        button = block.get_by_role("button")
+        button.focus()
+        assert button.evaluate("button => getComputedStyle(button).opacity") == "1"
+        page.keyboard.press("Enter")
+        block.locator("button.success").wait_for()
+        copied = page.evaluate("navigator.clipboard.readText()").splitlines()
+        shown = block.locator("pre").inner_text().splitlines()
+        # Where output was left out an empty line stays, which a shell ignores.
+        assert [line for line in copied if line] == [
+            line[2:] for line in shown if line.startswith(("$ ", "> ", "# "))
+        ]
+
+
+@slow
+def test_the_filter_keeps_its_state_in_the_address(page: Page, root: str) -> None:
+    address = f"{root}telemetry.html"
+    page.goto(address)
+    # Those that are folded count as well.
+    rows = page.locator("table.telemetry-table tbody tr:not([hidden])")
+    box, category = page.get_by_label("Filter fields"), page.get_by_label("Category")
+    count, every = page.get_by_role("status"), rows.count()
+    assert count.inner_text() == f"{every} of {every} fields"
+
+    category.select_option(index=1)
+    in_category = rows.count()
+    box.fill("VERSION")
+    found = rows.count()
+    assert 0 < found < in_category < every
+    assert all("version" in text.lower() for text in rows.all_inner_texts())
+    assert count.inner_text() == f"{found} of {every} fields"
+    headings = page.locator("section:has(table.telemetry-table):not(:has(section)) > h3:visible")
+    assert headings.count() == 1, "a category without rows keeps its heading"
+
+    page.reload()
+    assert (box.input_value(), rows.count()) == ("VERSION", found)
+    box.press("Escape")
+    assert (page.url, rows.count()) == (address, every)
+    page.go_back()
+    assert (box.input_value(), rows.count()) == ("VERSION", found)
+    page.go_back()
+    assert (box.input_value(), rows.count()) == ("", every)
+
+    box.fill("no such field")
+    assert (rows.count(), count.inner_text()) == (0, f"0 of {every} fields")
+    hidden = page.locator("table.telemetry-table tbody tr[id]").last
+    page.evaluate("id => { location.hash = id }", hidden.get_attribute("id"))
+    hidden.wait_for()
+    page.get_by_role("button", name="Clear").click()
+    assert rows.count() == every
+    assert page.evaluate("document.activeElement.name") == "fields"
+
+
+@slow
+def test_a_page_that_is_not_there_leads_on_from_any_depth(page: Page, root: str) -> None:
+    answers: dict[str, int] = {}
+    page.on("response", lambda response: answers.update({response.url: response.status}))
+    missing = f"{root}a/b/missing.html"
+    page.goto(missing, wait_until="networkidle")
+    page.get_by_role("link", name="Telemetry", exact=True).click()
+    page.wait_for_url("**/telemetry.html")
+    assert [url for url, status in answers.items() if status != 200] == [missing]
+
+
+def test_pages_ask_no_other_host_keep_nothing_and_do_not_complain(
+    page: Page, root: str, addresses: list[str]
+) -> None:
+    kept = "Object.keys(localStorage).length + Object.keys(sessionStorage).length"
+    findings = complaints(page)
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url))
+    for address in addresses:
+        visit(page, address)
+        if page.evaluate(kept):
+            findings.append(f"{page.url}: something was stored in the browser")
+    findings += [f"cookie: {cookie}" for cookie in page.context.cookies()]
+    findings += [f"another host was asked: {url}" for url in asked if not url.startswith(root)]
+    assert not findings, "\n".join(findings)
+
+
+def test_the_policy_comes_first_and_allows_the_scripts_of_the_theme_alone(site: Path) -> None:
+    hashes = set()
+    policies = set()
+    for path in site.rglob("*.html"):
+        html = path.read_text(encoding="utf-8")
+        before, policy = re.split(r'http-equiv="Content-Security-Policy" content="', html)
+        assert not re.search("<script|<style|<link", before), path
+        policies.add(policy.partition('"')[0])
+        for script in re.findall("<script>(.+?)</script>", html, re.DOTALL):
+            assert re.search("SphinxRtdTheme|Search.loadIndex", script), path
+            digest = hashlib.sha256(script.encode()).digest()
+            hashes.add(f"'sha256-{base64.b64encode(digest).decode()}'")
+    [policy] = policies
+    assert set(re.findall("'sha256-[^']*'", policy)) == hashes
+
+
+def test_the_policy_is_in_force(page: Page, root: str) -> None:
+    intrusions = {
+        "script-src-elem": "made('script').textContent = 'intruded = true'",
+        "script-src-attr": "made('p').setAttribute('onclick', 'intruded = true')",
+        "style-src-elem": "made('style').textContent = 'body { display: none }'",
+        "img-src": "made('img').src = 'http://127.0.0.2/pixel.png'",
+        "connect-src": "fetch('http://127.0.0.2/').catch(() => {})",
+        "form-action": "Object.assign(made('form'), {action: 'http://127.0.0.2/'}).submit()",
+    }
+    page.goto(root)
+    for directive, intrusion in intrusions.items():
+        blocked = page.evaluate(
+            f"""() => new Promise(blocked => {{
+                const made = name => document.body.appendChild(document.createElement(name));
+                addEventListener("securitypolicyviolation",
+                    event => blocked(event.effectiveDirective), {{once: true}});
+                setTimeout(() => blocked("nothing was blocked"), 5000);
+                {intrusion};
+            }})"""
+        )
+        assert blocked == directive
+
+
+def test_the_telemetry_page_is_light(page: Page, root: str) -> None:
+    requests: list[str] = []
+    sizes: list[int] = []
+    session = page.context.new_cdp_session(page)
+    page.on("request", lambda request: requests.append(request.url))
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    session.send("Network.enable")
+    page.goto(f"{root}telemetry.html", wait_until="networkidle")
+    assert len(sizes) == len(requests)
+    assert len(requests) <= 16
+    assert sum(sizes) <= 120_000
+    assert not [url for url in requests if "/fonts/" in url]
+
+
+# What the real script does: it compiles schemas, asks for its data, and shows a menu.
+ADDONS = """
+new Function("return 1")();
+fetch("/_/addons/").then(answer => answer.json()).then(({title}) => {
+    const menu = document.body.appendChild(document.createElement("readthedocs-flyout"));
+    menu.attachShadow({mode: "open"}).innerHTML = `<p style="color: rgb(1, 2, 3)">${title}`;
+});"""
+
+
+@slow
+def test_the_menu_of_read_the_docs_works(page: Page, tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "sphinx", "-b", "html", "-c", ROOT, "-q", ROOT / "docs", tmp_path],
+        env={**os.environ, "READTHEDOCS": "True"},
+        check=True,
+    )
+    findings = complaints(page)
+
+    def inject(route: Route) -> None:
+        answer = route.fetch()
+        tag = '<script async src="/_/static/javascript/readthedocs-addons.js"></script></head>'
+        route.fulfill(response=answer, body=answer.text().replace("</head>", tag))
+
+    page.route("**/*.html", inject)
+    page.route("**/_/static/**", lambda route: route.fulfill(body=ADDONS))
+    page.route("**/_/addons/", lambda route: route.fulfill(json={"title": "Read the Docs"}))
+    with served(tmp_path) as root:
+        page.goto(f"{root}telemetry.html")
+        text = page.locator("readthedocs-flyout p")
+        assert text.inner_text() == "Read the Docs"
+        assert text.evaluate("text => getComputedStyle(text).color") == "rgb(1, 2, 3)"
+        assert page.get_by_text("They are not ours").count() == 1
+    assert findings == []

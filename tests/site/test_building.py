@@ -1,0 +1,232 @@
+"""Building the site: it shows what the committed files hold, or ends with one line."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import html5lib
+import pytest
+
+from conftest import ROOT, python
+from telemetry.records import fields, files, handling, table
+from telemetry.records.exits import UserError
+from telemetry.records.rows import format_value, to_tsv
+from telemetry.site import content
+
+OPTIONS = ("-b", "html", "-c", ".", "-W", "-n", "-q", "docs")
+
+ODD = [
+    "--nproc",
+    "name_",
+    "|x|",
+    "C:\\Users\\me",
+    "1. one",
+    "- x",
+    "*a* `b` :ref:`c`",
+    "=1+1",
+    "a\tb\nc\r",
+    "<script>alert(1)</script> &amp;",
+    '"quoted"',
+    "two  spaces",
+    "\u202eold\u00a0",
+    "...--'\"",
+]
+
+
+def build(project: Path) -> subprocess.CompletedProcess[str]:
+    return python("-m", "sphinx", *OPTIONS, "build", folder=project)
+
+
+def write_table(project: Path, rows: list[tuple[str, str]]) -> None:
+    """Write a table and a provenance that belongs to it."""
+    text = to_tsv(rows)
+    (project / "assets/telemetry_table.tsv").write_text(text)
+    path = project / "assets/telemetry_table.json"
+    origin = json.loads(path.read_text())
+    origin["table_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(json.dumps(origin))
+
+
+def odd_table() -> list[tuple[str, str]]:
+    """The committed table, with odd texts wherever the dictionary allows any."""
+    dictionary, odd = fields.load(), itertools.cycle(ODD)
+
+    def free(field: str) -> bool:
+        entry = dictionary[field]
+        return entry.type == ("string",) and entry.allowed is None and entry.pattern is None
+
+    return [
+        (field, format_value(next(odd)) if free(field) else value)
+        for field, value in table.load().table
+    ]
+
+
+def shown_values(page: Path) -> dict[str, str]:
+    """Second cells of every field table, by the first; of a family, each member's."""
+    tree = html5lib.parse(page.read_text(), namespaceHTMLElements=False)
+    values = {}
+    for row in tree.iter("tr"):
+        cells = ["".join(cell.itertext()).strip("\n") for cell in row]
+        if len(cells) == 3:
+            values[cells[0]] = cells[1]
+            for item in row.iter("li"):
+                member, _, value = "".join(item.itertext()).strip("\n").partition(" ")
+                values[cells[0].replace("*", member)] = value
+    return values
+
+
+def test_an_incremental_build_shows_every_value_to_the_letter_or_ends(project: Path) -> None:
+    first = build(project)
+    assert first.returncode == 0, first.stderr
+    (project / "assets/telemetry_table.tsv").unlink()
+    for _ in range(2):  # a failed build must not let the next one pass
+        ended = build(project)
+        [line] = ended.stderr.splitlines()
+        assert ended.returncode == 2
+        assert line == (
+            "error: assets/telemetry_table.tsv: No such file or directory -- mend: make table"
+        )
+    rows = odd_table()
+    write_table(project, rows)
+    again = build(project)
+    assert again.returncode == 0, again.stderr
+    shown = shown_values(project / "build/telemetry.html")
+    assert {field: shown[field] for field, _ in rows} == dict(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "line 1"),
+        ("Field\tValue\n", "there are no rows"),
+        ("Field\tValue\nname\n", "line 2"),
+        ("Field\tValue\nname\tcall\n", "is not of the run that assets"),
+    ],
+)
+def test_a_damaged_table_is_not_read(tmp_path: Path, text: str, complaint: str) -> None:
+    damaged = tmp_path / "table.tsv"
+    damaged.write_text(text)
+    with pytest.raises(UserError, match=f"{damaged}: .*{complaint}.* -- mend: make table"):
+        table.load(damaged)
+
+
+def test_files_that_disagree_are_refused() -> None:
+    read = content.read()
+    run, verification = read.run, read.verification
+    first, *others = verification.claims
+    false = first.model_copy(update={"verdict": "does not hold"})
+    more = [*run.table, ("params.new", "1")]
+    fewer = [row for row in run.table if row[0] != "params.k"]
+    changes: dict[str, dict[str, Any]] = {
+        "undocumented-field: params.new": {"run": dataclasses.replace(run, table=more)},
+        "documented-but-never-sent: params.k": {"run": dataclasses.replace(run, table=fewer)},
+        "is of stripepy-hic 1.0.0, the table of": {
+            "verification": verification.model_copy(update={"stripepy_hic": "1.0.0"})
+        },
+        f"{first.id}: does not hold -- mend: make verify": {
+            "verification": verification.model_copy(update={"claims": [false, *others]})
+        },
+    }
+    for complaint, change in changes.items():
+        with pytest.raises(UserError, match=complaint):
+            content.check(dataclasses.replace(read, **change))
+
+
+def test_only_a_run_on_the_sample_is_said_to_be_one() -> None:
+    read = content.read()
+    origin = read.run.provenance
+    assert read.facts["run"] == "one run on a small synthetic contact map"
+    other = origin.model_copy(update={"inputs": {files.SAMPLE.name: "0" * 64}})
+    run = dataclasses.replace(read.run, provenance=other)
+    assert dataclasses.replace(read, run=run).facts["run"] == "one run"
+
+
+def test_a_field_that_the_reference_leaves_out_ends_every_build(project: Path) -> None:
+    page = project / "docs/fields.rst"
+    page.write_text(page.read_text().replace(".. show:: field-reference protocol\n", ""))
+    for _ in range(2):
+        ended = build(project)
+        assert ended.returncode == 2
+        assert ended.stderr.startswith("error: no page describes trace_id, span_id, ")
+
+
+SLIPS = {
+    "telemetry": {
+        "StripePy is harmless.": "typed, and not in guidance: StripePy is harmless.",
+        ".. guidance::\n\n   It sends nothing.": "guidance that says 'sends' states something",
+        "It\n   Is harmless.": "typed, and not in guidance: It",
+        ".. sentences:: no-such": "no claim 'no-such'",
+        ".. sentences:: stated.no-such": "no statement 'stated.no-such'",
+        ".. sentences:: collector.kind": "no sentence 'collector.kind'",
+    },
+    "data-protection": {"It also sends this.": "typed, and not in guidance: It also sends this."},
+    "index": {
+        ":fact:`nosuch`": "no fact 'nosuch'",
+        ":legend:`nosuch`": "no mark 'nosuch'",
+        ":telemetry:field:`nosuch`": "telemetry:field reference target not found: nosuch",
+        ".. show:: nosuch": "no entry 'nosuch'",
+        ".. show:: fields": "missing a required argument: 'category'",
+        ".. show:: claims nosuch": "too many positional arguments",
+        ".. show:: fields nosuch": "no field is of the category 'nosuch'",
+        ".. snippet:: console\n\n   $ true": "which tool runs this?",
+    },
+}
+
+
+def test_a_slip_on_a_page_fails_the_build(project: Path) -> None:
+    for name, slips in SLIPS.items():
+        page = project / f"docs/{name}.rst"
+        page.write_text("\n\n".join([page.read_text(), *slips]) + "\n")
+    undescribed = project / "docs/options.rst"
+    undescribed.write_text(undescribed.read_text().replace(":description:", ":other:", 1))
+    failed = build(project)
+    assert failed.returncode == 1
+    complaints = [complaint for slips in SLIPS.values() for complaint in slips.values()]
+    for complaint in [*complaints, "options.rst: WARNING: no description"]:
+        assert complaint in failed.stderr
+    assert failed.stderr.count("typed, and not in guidance") == 4
+
+
+def test_a_page_shows_a_sentence_to_the_letter(project: Path) -> None:
+    path, page = project / "assets/telemetry_claims.json", project / "build/telemetry.html"
+    for said in ("StripePy sends `everything`.", "It ends {fact:delay} later."):
+        document = json.loads(path.read_text())
+        document["claims"][0]["sentence"] = said
+        path.write_text(json.dumps(document))
+        built = build(project)
+        assert built.returncode == 0, built.stderr
+        facts = content.read().facts
+        shown = said.replace("`", "").replace("{fact:delay}", facts["delay"])
+        tree = html5lib.parse(page.read_text(), namespaceHTMLElements=False)
+        assert f"{shown} ✓" in "".join(tree.itertext())
+
+
+def test_a_sentence_that_quotes_what_is_not_there_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data_handling.toml"
+    path.write_text('[stated]\nplace = "It is in ${no.such}."\n')
+    monkeypatch.setattr(files, "DATA_HANDLING", path)
+    with pytest.raises(UserError, match=r"stated\.place: there is no 'no\.such'"):
+        handling.load()
+
+
+def test_a_parallel_build_that_has_no_stripepy_makes_the_same_pages(
+    site: Path, tmp_path: Path
+) -> None:
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(("stripepy", "opentelemetry", "google")))
+from sphinx.cmd.build import main
+sys.exit(main(sys.argv[1:]))
+"""
+    built = python("-c", code, "-j", "2", *OPTIONS, tmp_path, folder=ROOT)
+    assert built.returncode == 0, built.stderr
+    pages = sorted(site.rglob("*.html"))
+    assert pages
+    for page in pages:
+        assert page.read_bytes() == (tmp_path / page.relative_to(site)).read_bytes(), page.name

@@ -1,0 +1,133 @@
+"""What is served beside the pages: documents for programs, and lists of the pages."""
+
+import json
+from pathlib import Path
+
+import html5lib
+import jsonschema
+import pytest
+from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from conftest import ROOT, installed_stripepy, python
+from telemetry.records import claims, documents, fields, files, handling, releases, table
+from telemetry.site.published import SERVED
+from telemetry.table import otlp
+
+BASE = "https://docs.example/en/latest/"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site as Read the Docs builds it, where its address is known."""
+    folder = tmp_path_factory.mktemp("published")
+    options = ("-b", "html", "-c", ".", "-W", "-n", "-q", "docs")
+    built = python("-m", "sphinx", *options, folder, env={"READTHEDOCS_CANONICAL_URL": BASE})
+    assert built.returncode == 0, built.stderr
+    return folder
+
+
+def sources() -> list[str]:
+    pages = [path.stem for path in (ROOT / "docs").glob("*.rst") if path.stem != "404"]
+    assert pages
+    return pages
+
+
+def head(path: Path) -> dict[str, str]:
+    """Names and values of what the head of a page says."""
+    tree = html5lib.parse(path.read_text(encoding="utf-8"), namespaceHTMLElements=False)
+    said = {
+        meta.get("name") or meta.get("property") or "": meta.get("content") or ""
+        for meta in tree.iter("meta")
+    }
+    return said | {link.get("rel") or "": link.get("href") or "" for link in tree.iter("link")}
+
+
+def test_every_page_is_listed_once_in_both_indexes(published: Path) -> None:
+    sitemap = (published / "sitemap.xml").read_text(encoding="utf-8")
+    llms = (published / "llms.txt").read_text(encoding="utf-8")
+    for page in sources():
+        assert sitemap.count(f"<loc>{BASE}{page}.html</loc>") == 1
+        assert llms.count(f"({BASE}{page}.html): ") == 1
+    assert sitemap.count("<loc>") == llms.count("](") == len(sources())
+
+
+def test_every_page_has_its_address_and_a_description_of_its_own(published: Path) -> None:
+    descriptions = set()
+    for page in sources():
+        said = head(published / f"{page}.html")
+        assert said["canonical"] == said["og:url"] == f"{BASE}{page}.html"
+        assert said["description"] == said["og:description"]
+        descriptions.add(said["description"])
+    assert len(descriptions) == len(sources())
+
+
+def test_the_page_for_what_is_not_there_has_no_address_of_its_own(published: Path) -> None:
+    assert "canonical" not in head(published / "404.html")
+    assert head(published / "404.html")["stylesheet"].startswith("/en/latest/_static/")
+
+
+def test_without_an_address_there_is_no_sitemap(site: Path) -> None:
+    assert (site / "llms.txt").is_file()
+    assert not (site / "sitemap.xml").exists()
+    assert "canonical" not in head(site / "index.html")
+
+
+def test_assets_for_programs_are_served_as_they_are(site: Path) -> None:
+    for asset in SERVED:
+        assert (site / asset.name).read_bytes() == asset.read_bytes()
+
+
+def test_the_disclosure_fits_its_schema_and_says_what_the_assets_say(site: Path) -> None:
+    document = json.loads((site / "telemetry.json").read_text())
+    schema = json.loads((site / "telemetry.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(document, schema)
+
+    run, seen = table.load(), claims.load()
+    assert [field["name"] for field in document["fields"]] == list(fields.load())
+    examples = {f["name"]: f["example"]["value"] for f in document["fields"] if f["example"]}
+    assert dict(run.table).items() <= examples.items()
+    verdicts = {claim["id"]: claim["verdict"] for claim in document["claims"]}
+    assert verdicts == {claim.id: claim.verdict for claim in seen.claims}
+    off = {entry["variable"] for entry in document["opt_outs"] if entry["switches_off"]}
+    assert {"STRIPEPY_NO_TELEMETRY", "NO_TELEMETRY"} <= off
+    assert set(document["data_handling"]) == set(documents.read_toml(files.DATA_HANDLING))
+    assert "{fact:" not in json.dumps([document["claims"], document["at_a_glance"]])
+    assert "${" not in json.dumps(document["data_handling"])
+    sentences = {claim.id for claim in seen.claims} | set(handling.load())
+    assert {name for e in document["at_a_glance"] for name in e["sentences"]} <= sentences
+    sending = {entry["release"] for entry in document["releases"] if entry["fields"]}
+    assert sending == {s.release for s in releases.load().of("contemporary") if s.fields}
+    assert document["destination"] == run.provenance.exporters[0]
+
+
+def test_a_reader_of_a_later_version_notices(site: Path) -> None:
+    document = json.loads((site / "telemetry.json").read_text())
+    schema = json.loads((site / "telemetry.schema.json").read_text())
+    document["version"] += 1
+    validator = jsonschema.Draft202012Validator(schema)
+    assert [list(error.path) for error in validator.iter_errors(document)] == [["version"]]
+
+
+def test_the_message_is_that_of_the_table() -> None:
+    tree = json.loads(files.MESSAGE.read_text())
+    [span] = tree["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    # Protobuf's own JSON has these in base64, OTLP's in hexadecimal.
+    identifiers = {key: bytes.fromhex(span.pop(key)) for key in ("traceId", "spanId")}
+    request = ParseDict(tree, ExportTraceServiceRequest())
+    sent = request.resource_spans[0].scope_spans[0].spans[0]
+    sent.trace_id, sent.span_id = identifiers["traceId"], identifiers["spanId"]
+    rows = [(row.field, row.value) for row in otlp.rows(request.SerializeToString())]
+    assert rows == table.load().table
+
+
+def test_each_line_that_is_said_to_set_a_field_is_there() -> None:
+    package, dictionary = installed_stripepy(), fields.load()
+    for seen in claims.load().fields:
+        assert seen.lines or dictionary[seen.field].origin != "StripePy", seen.field
+        for place in seen.lines:
+            file, _, number = place.partition(":")
+            line = (package / file).read_text().splitlines()[int(number) - 1]
+            assert line.strip()
+            assert f'"{seen.field}"' in line or not seen.field.startswith("params.")

@@ -1,0 +1,121 @@
+"""The built pages: what they show is what the committed files say."""
+
+import functools
+import re
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import html5lib
+from sphinx.util.inventory import InventoryFile
+
+from conftest import installed_stripepy
+from telemetry.records import claims, fields, table
+from telemetry.records.effects import summed_up
+
+
+@functools.cache
+def page(path: Path) -> Element:
+    parsed: Element = html5lib.parse(path.read_text(), namespaceHTMLElements=False)
+    return parsed
+
+
+def text(element: Element | None) -> str:
+    assert element is not None
+    return "".join(element.itertext()).strip()
+
+
+def test_other_projects_can_refer_to_every_field_option_variable_and_claim(site: Path) -> None:
+    with (site / "objects.inv").open("rb") as file:
+        inventory = InventoryFile.load(file, "", lambda base, uri: f"{base}{uri}")
+    seen = claims.load()
+    expected = {
+        "telemetry:field": set(fields.load()),
+        "std:cmdoption": {f"stripepy {o.subcommand}.{o.option}" for o in seen.options},
+        "std:envvar": {v.variable for v in seen.variables} | {s.variable for s in seen.switches},
+        "std:claim": {claim.id for claim in seen.claims},
+    }
+    for kind, names in expected.items():
+        assert names
+        assert set(inventory[kind]) == names, kind
+        for item in inventory[kind].values():
+            name, _, anchor = item.uri.partition("#")
+            assert page(site / name).find(f".//*[@id='{anchor}']") is not None, item.uri
+
+
+def test_the_reference_shows_an_example_from_a_run_for_every_field_that_a_run_sent(
+    site: Path,
+) -> None:
+    run, seen = table.load(), claims.load()
+    values = {name: example.value for name, example in seen.this_run.examples.items()}
+    values |= dict(run.table)
+    shown: dict[str, dict[str, str]] = {}
+    for entry in page(site / "fields.html").iterfind(".//dl[@class='telemetry field']"):
+        terms = [text(term).rstrip(":") for term in entry.iterfind("dd/dl/dt")]
+        facts = [text(fact) for fact in entry.iterfind("dd/dl/dd")]
+        name = re.sub(r"\W+$", "", text(entry.find("dt")))
+        shown[name] = dict(zip(terms, facts, strict=True))
+    assert set(shown) == set(fields.load())
+    for name, described in shown.items():
+        if name in values:
+            assert described["Example"].startswith(f"{values[name]}, from "), name
+        else:
+            assert described["Example"] == "no run here sent it", name
+            assert described["Seen in runs of"] == "no subcommand", name
+
+
+def test_the_captions_name_the_run_that_made_the_table(site: Path) -> None:
+    origin = table.load().provenance
+    captions = [text(caption) for caption in page(site / "telemetry.html").iter("caption")]
+    assert sum(origin.command in caption for caption in captions) == 5
+    for fact in (origin.stripepy_hic, f"{origin.this_run.body_bytes} bytes"):
+        assert fact in text(page(site / "telemetry.html"))
+
+
+def test_the_page_lists_every_file_of_stripepy_that_takes_part(site: Path) -> None:
+    package = installed_stripepy()
+    taking_part = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"telem|opentelemetry", path.read_text())
+    }
+    release = table.load().provenance.stripepy_hic
+    pattern = rf"https://github\.com/paulsengroup/StripePy/blob/v{release}/src/stripepy/([\w/.]+)"
+    assert set(re.findall(pattern, (site / "telemetry.html").read_text())) == taking_part
+
+
+def test_a_family_of_fields_is_one_row_with_a_target_for_each(site: Path) -> None:
+    rows = page(site / "telemetry.html").iterfind(".//tr")
+    [row] = [r for r in rows if text(r.find("th")) == "dependency.*.version"]
+    ids = {element.get("id") for element in row.iter()}
+    names = fields.load()["dependency.h5py.version"].names
+    assert {f"field-dependency-{name}-version" for name in names} <= ids
+    assert len(list(row.iter("li"))) == len(names)
+
+
+def test_every_class_of_sensitivity_is_explained(site: Path) -> None:
+    terms = {text(term).rstrip(":").lower() for term in page(site / "fields.html").iter("dt")}
+    assert {entry.sensitivity for entry in fields.load().values()} <= terms
+
+
+def test_many_effects_become_a_list() -> None:
+    added = [f"adds `{name}`" for name in "abcde"]
+    assert summed_up(added) == "adds the fields `a`, `b` and three more"
+    assert summed_up(added[:2]) == "adds the fields `a` and `b`"
+    assert summed_up(["adds `a`", "adds `b`"]) == summed_up(added[:2])
+    effects = ["removes `k`", "adds the header `h`", "sends nothing"]
+    assert summed_up(effects) == "removes the field `k`; adds the header `h`; sends nothing"
+
+
+def test_each_mark_leads_to_its_evidence(site: Path) -> None:
+    targets = {element.get("id") for element in page(site / "verification.html").iter()}
+    hrefs = (link.get("href", "") for link in page(site / "telemetry.html").iter("a"))
+    links = [href for href in hrefs if href.startswith("verification.html#claim-")]
+    assert len(links) > 40
+    assert {link.partition("#")[2] for link in links} <= targets
+
+
+def test_the_picture_has_room_for_what_the_maintainers_state(site: Path) -> None:
+    [picture] = page(site / "telemetry.html").iterfind(".//{*}svg")
+    lines = [text(line) for line in picture.iterfind(".//{*}tspan")]
+    assert "kept up to 60 days" in lines
+    assert max(map(len, lines)) <= 45

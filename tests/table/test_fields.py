@@ -1,0 +1,72 @@
+"""The dictionary: refuses what is unfinished, and knows what this machine says."""
+
+from pathlib import Path
+
+import pytest
+
+from telemetry.records import fields
+from telemetry.records.exits import UserError
+from telemetry.table.machine import expected
+
+ENTRY = """
+["params.k"]
+part = "span attribute"
+category = "invocation"
+meaning = "Number of neighbours."
+why = "Shows which settings are used."
+sensitivity = "usage"
+type = ["int"]
+sent_by = { call = "always" }
+origin = "StripePy"
+varies = "no"
+since = { package = "stripepy-hic", version = "1.1.1" }
+"""
+
+
+def fault(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "telemetry_fields.toml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        fields.load(path)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"Number of neighbours."', '""', "[params.k] meaning: is empty or a placeholder"),
+        ('"Number of neighbours."', '" TODO "', "[params.k] meaning: is empty or a placeholder"),
+        ('"Shows which settings are used."', '"tbd."', "[params.k] why: is empty or a placeholder"),
+        ('why = "Shows which settings are used."\n', "", "[params.k] why: Field required"),
+        ('sensitivity = "usage"\n', "", "[params.k] sensitivity: Field required"),
+        ('"usage"', '"harmless"', "[params.k] sensitivity: Input should be"),
+        ('"usage"', '"free text"', "`sensitivity_because` belongs to the last two classes"),
+        ('"span attribute"', '"nowhere"', "[params.k] part: Input should be"),
+        ("call =", "calls =", "[params.k] sent_by.calls"),
+        ('"always"', '"often"', "[params.k] sent_by.call: Input should be"),
+        ('varies = "no"', 'varies = "by run"', "`because` belongs to a value that varies"),
+        ('"1.1.1"', '"soon"', "[params.k] since"),
+        ("type =", "typo =", "[params.k] type: Field required"),
+        ("type =", 'pattern = "["\ntype =', "[params.k] pattern: is not a regular expression"),
+        ("params.k", "params.*", "[params.*] names"),
+        ("category", "category =", "Invalid value"),
+        (ENTRY, "", "there are no entries"),
+    ],
+)
+def test_a_fault_is_named_by_file_entry_and_key(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    message = fault(tmp_path, ENTRY.replace(old, new))
+    assert "telemetry_fields.toml: " in message
+    assert complaint in message
+
+
+def test_an_entry_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    assert "telemetry_fields.toml: " in fault(tmp_path, ENTRY + ENTRY)
+
+
+def test_what_varies_by_machine_or_installation_is_known_here() -> None:
+    dictionary = fields.load()
+    vary = [name for name in dictionary if dictionary[name].varies.startswith(("by m", "by i"))]
+    assert len(vary) > 10
+    assert [name for name in vary if not expected(name)] == []

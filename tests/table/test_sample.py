@@ -1,0 +1,104 @@
+"""The sample contact map: reproducible, small, and worth calling stripes on."""
+
+import os
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import pytest
+
+import make_sample
+from telemetry.records.files import ROOT, SAMPLE
+from telemetry.table.coolers import make_cooler, make_multires_cooler
+from telemetry.table.sample import RESOLUTION, STRIPES, render
+
+
+def make_hic(path: Path) -> None:
+    path.write_bytes(render())
+
+
+MAKERS = {"hic": make_hic, "cool": make_cooler, "mcool": make_multires_cooler}
+
+
+@pytest.fixture(params=MAKERS)
+def maker(request: pytest.FixtureRequest) -> tuple[str, Callable[[Path], None]]:
+    """A form of the sample, with what makes it."""
+    return f"sample.{request.param}", MAKERS[request.param]
+
+
+def test_the_committed_file_is_what_the_script_makes() -> None:
+    assert make_sample.main(["--check"]) == 0
+
+
+def test_bytes_depend_neither_on_the_run_nor_on_the_place(
+    maker: tuple[str, Callable[[Path], None]], tmp_path: Path
+) -> None:
+    name, make = maker
+    here, elsewhere = tmp_path / name, tmp_path / "elsewhere" / name
+    elsewhere.parent.mkdir()
+    make(here)
+    make(elsewhere)
+    assert elsewhere.read_bytes() == here.read_bytes()
+
+
+def test_the_committed_file_is_small_and_names_no_place_of_this_machine() -> None:
+    content = SAMPLE.read_bytes()
+    assert len(content) < 300_000
+    for place in (ROOT, Path.home(), Path(tempfile.gettempdir())):
+        assert os.fsencode(place) not in content
+
+
+def test_check_writes_nothing_and_names_the_command_that_mends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = tmp_path / "sample.hic"
+    monkeypatch.setattr(make_sample, "SAMPLE", sample)
+    assert make_sample.main(["--check"]) == 5
+    assert capsys.readouterr().out.endswith("outdated-sample: " + f"{sample}: {make_sample.MEND}\n")
+    assert not sample.exists()
+    assert make_sample.main([]) == 0
+    assert make_sample.main(["--check"]) == 0
+
+
+@pytest.mark.slow
+def test_stripepy_finds_every_planted_stripe_and_no_other(
+    maker: tuple[str, Callable[[Path], None]], tmp_path: Path
+) -> None:
+    name, make = maker
+    make(tmp_path / name)
+    result = tmp_path / "result.hdf5"
+    stripepy("call", tmp_path / name, RESOLUTION, "-o", result)
+    # Not by StripePy's own reader: it imports hictkpy, which keeps a core busy from then on.
+    with h5py.File(result) as file:
+        for side, triangle in (("lower", "lt"), ("upper", "ut")):
+            planted = [s.anchor for each in STRIPES.values() for s in each if s.side == side]
+            found = file[f"stripes/{triangle}/seed"][:].tolist()
+            assert found == pytest.approx(planted, abs=1)
+    assert len(stripepy("view", result).splitlines()) == sum(map(len, STRIPES.values()))
+
+
+@pytest.mark.slow
+def test_the_result_can_be_plotted(tmp_path: Path) -> None:
+    result, image = tmp_path / "result.hdf5", tmp_path / "image.png"
+    stripepy("call", SAMPLE, RESOLUTION, "-o", result)
+    stripepy("plot", "cm", SAMPLE, RESOLUTION, image, "--stripepy-hdf5", result)
+    for kind in ("pd", "hist"):
+        stripepy("plot", kind, result, image, "--force")
+    assert image.stat().st_size > 0
+
+
+def stripepy(*arguments: object) -> str:
+    """Run stripepy, without telemetry, and return what it prints."""
+    run = subprocess.run(
+        [Path(sysconfig.get_path("scripts"), "stripepy"), *map(str, arguments)],
+        env=os.environ | {"STRIPEPY_NO_TELEMETRY": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout

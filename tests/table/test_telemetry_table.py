@@ -1,0 +1,338 @@
+"""The table: made by the real program, checked both ways, replaced as a whole or not at all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Doctor, installed_stripepy, python
+from telemetry.records import fields, table
+from telemetry.records.exits import Exit
+from telemetry.records.rows import from_tsv
+from telemetry.records.runs import Mode, Observation, Run
+from telemetry.table import coolers, documenting
+
+HOSTILE = {
+    "STRIPEPY_NO_TELEMETRY": "1",
+    "NO_TELEMETRY": "1",
+    "OTEL_SDK_DISABLED": "true",
+    "OTEL_RESOURCE_ATTRIBUTES": "planted=attribute,service.name=planted",
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "*",
+    "OTEL_ATTRIBUTE_COUNT_LIMIT": "1",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "LC_ALL": "de_DE.UTF-8",
+    "TZ": "Asia/Kathmandu",
+    "COLUMNS": "20",
+    "PYTHONWARNINGS": "error",
+}
+
+# The quickest command that sends a message.
+LIST = ("--", "download", "--list-only")
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def command(project: Path) -> Command:
+    """Run telemetry_table.py of a copy of the project: `command("--check", PYTHONPATH=...)`."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return python("scripts/telemetry_table.py", *arguments, folder=project, env=environment)
+
+    return run
+
+
+def assets_of(project: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (project / "assets").iterdir()}
+
+
+def printed(run: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    assert run.returncode == 0, run.stderr
+    return dict(from_tsv(run.stdout))
+
+
+def test_a_user_with_hostile_variables_gets_the_committed_table_and_it_stays_untouched(
+    command: Command, project: Path
+) -> None:
+    before = assets_of(project)
+    run = command(**HOSTILE)
+    assert (run.returncode, run.stdout) == (0, "Up to date: assets/telemetry_table.tsv\n")
+    assert assets_of(project) == before
+
+
+@pytest.mark.slow
+def test_a_missing_table_is_made(command: Command, project: Path) -> None:
+    before = assets_of(project)
+    for name in ("telemetry_table.tsv", "telemetry_table.json"):
+        (project / "assets" / name).unlink()
+    assert command("--check").returncode == Exit.USAGE
+    run = command()
+    assert (run.returncode, run.stdout) == (0, "Updated: assets/telemetry_table.tsv\n")
+    made = from_tsv((project / "assets/telemetry_table.tsv").read_text())
+    committed = from_tsv(before["telemetry_table.tsv"].decode())
+    assert [field for field, _ in made] == [field for field, _ in committed]
+
+
+@pytest.mark.parametrize("form", ["mcool", pytest.param("cool", marks=pytest.mark.slow)])
+def test_a_contact_map_anywhere_can_be_printed(
+    command: Command, project: Path, tmp_path: Path, form: str
+) -> None:
+    matrix = tmp_path / f"map.{form}"
+    {"cool": coolers.make_cooler, "mcool": coolers.make_multires_cooler}[form](matrix)
+    before = assets_of(project)
+    run = command("--print", "--format", "tsv", "--", "call", str(matrix), "10000")
+    assert printed(run)["params.contact_map_format"] == form
+    assert assets_of(project) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [matrix.name, "project"]
+
+
+def test_a_failing_run_is_printed_with_its_error_and_stripepys_own_words(
+    command: Command, tmp_path: Path
+) -> None:
+    matrix = tmp_path / "secret-name.hic"
+    matrix.write_bytes(b"no matrix")
+    run = command("--print", "--format", "tsv", "--", "call", str(matrix), "10000")
+    values = printed(run)
+    assert values["status.code"] == "STATUS_CODE_ERROR"
+    assert values["exception.type"] == "RuntimeError"
+    assert values["exception.message"] == values["exception.stacktrace"] == '""'
+    assert "secret-name" not in run.stdout
+    assert "RuntimeError: error opening file" in run.stderr
+
+
+def test_print_gives_otlp_json_and_needs_nothing_but_stripepy(project: Path) -> None:
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(("pydantic", "sphinx", "docutils", "trustme", "dns")))
+sys.path.insert(0, "scripts")
+import telemetry_table
+telemetry_table.exits.run(telemetry_table.main)
+"""
+    environment = {"STRIPEPY_NO_TELEMETRY": "1", "OTEL_RESOURCE_ATTRIBUTES": "a=b"}
+    run = python("-c", code, "--print", "--format", "json", *LIST, folder=project, env=environment)
+    assert run.returncode == 0, run.stderr
+    span = json.loads(run.stdout)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    assert (span["name"], span["kind"]) == ("download", 1)
+    assert len(bytes.fromhex(span["traceId"])) == 16
+    assert "your OTEL_RESOURCE_ATTRIBUTES, STRIPEPY_NO_TELEMETRY would change" in run.stderr
+
+
+# -- Findings -------------------------------------------------------------------------------------
+
+CALL = "cli/call.py"
+PARAMETER = '                "params.k": k,\n'
+LISTING = '                "params.unit_test": unit_test,\n'
+
+
+def seen(**environment: str) -> Observation:
+    """The documented run as it would be seen again, made of the committed message alone."""
+    from google.protobuf.json_format import ParseDict
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    documented = table.load()
+    tree = json.loads(documented.message)
+    for resource in tree["resourceSpans"]:
+        for scope in resource["scopeSpans"]:
+            for span in scope["spans"]:
+                # Protobuf's own JSON has them in base64, OTLP's in hexadecimal.
+                del span["traceId"], span["spanId"]
+    body = ParseDict(tree, ExportTraceServiceRequest()).SerializeToString()
+    origin = documented.provenance
+    argv = tuple(origin.command.split()[1:])
+    versions = {**origin.versions, "python": origin.this_run.python}
+    run = Run("again", argv, Mode.MEMORY, environment=environment)
+    return Observation(run, bodies=(body,), exporters=origin.exporters, versions=versions)
+
+
+def test_a_value_that_changed_is_found_and_the_command_that_accepts_it_named() -> None:
+    documented, dictionary = table.load(), fields.load()
+    again = seen()
+    new = documenting.document(again, {})
+    changed = [(f, "4" if f == "params.k" else v) for f, v in documented.table]
+    old = table.Documented(changed, documented.message, documented.provenance)
+    found = documenting.compare(again, new, old, dictionary, "accept it")
+    assert "unexpected-value: params.k = 3: was 4; accept it" in map(str, found)
+
+
+def test_findings_stop_a_writing_run_until_they_are_accepted(
+    command: Command, project: Path, doctor: Doctor
+) -> None:
+    path = str(doctor({CALL: (PARAMETER, '"params.k": k + 1,\n')}))
+    quick = ("--", "call", "sample.hic", "10000", "-p", "2")
+    before = assets_of(project)
+    stopped = command(*quick, PYTHONPATH=path, GITHUB_ACTIONS="true")
+    assert stopped.returncode == Exit.FINDINGS
+    assert "unexpected-value: params.k = 4: was 3" in stopped.stdout
+    assert "-params.k\t3\n+params.k\t4\n" in stopped.stdout
+    assert "\n::error file=assets/telemetry_fields.toml,title=unexpected-value::" in stopped.stdout
+    assert assets_of(project) == before
+    accepted = command("--accept", *quick, PYTHONPATH=path)
+    assert accepted.returncode == 0
+    assert ("params.k", "4") in from_tsv((project / "assets/telemetry_table.tsv").read_text())
+
+
+@pytest.mark.slow
+def test_another_command_is_documented_and_the_check_says_that_the_table_is_another(
+    command: Command, project: Path, tmp_path: Path
+) -> None:
+    matrix = tmp_path / "other map.hic"
+    matrix.write_bytes((project / "assets/sample.hic").read_bytes())
+    other = ("--", "call", str(matrix), "10000", "-k", "4")
+    assert command("--check", *other).returncode == Exit.FINDINGS
+    assert command(*other).returncode == 0
+    text = (project / "assets/telemetry_table.json").read_text()
+    assert json.loads(text)["command"] == "stripepy call 'other map.hic' 10000 -k 4"
+    assert str(tmp_path) not in text
+    outdated = command("--check")
+    assert outdated.returncode == Exit.FINDINGS
+    assert "outdated-table: assets/telemetry_table.tsv: " in outdated.stdout
+
+
+# -- Errors ---------------------------------------------------------------------------------------
+
+MISTAKES = [
+    (["--format", "tsv"], 2, "--format goes with --print"),
+    (["--check", "--print"], 2, "not allowed with"),
+    (["--timeout", "0"], 2, "--timeout"),
+    (["--print", "call", "sample.hic", "10000", "-p", "2"], 2, "goes behind --"),
+    (["--", "--version"], 3, "sends nothing"),
+    (["--", "call", "nosuch.hic", "10000"], 3, 'Not an existing file: "nosuch.hic"'),
+    (["--", "call", "sample.hic", "12345"], 3, "does not have interactions for resolution"),
+    (["--", "call", "conf.py", "10000"], 3, "error opening file"),
+    (["--", "nosuch"], 3, "invalid choice: 'nosuch'"),
+    (["--timeout", "0.1"], 3, "did not end within 0.1 s"),
+    (["--print", "--", "download", "--name", "ENCFF993FGR"], 3, "look-up of zenodo.org"),
+]
+
+
+def test_a_users_mistake_gets_the_reason_and_the_mend(command: Command, project: Path) -> None:
+    before = assets_of(project)
+    for arguments, status, words in MISTAKES:
+        run = command(*arguments)
+        assert run.returncode == status, arguments
+        complaint = run.stderr[run.stderr.rindex("error: ") :] if status == 2 else run.stderr
+        assert words in complaint, arguments
+        assert status == 2 or "mend: " in complaint
+        assert "Traceback" not in complaint
+    assert assets_of(project) == before
+
+
+def test_stripepys_own_words_are_whole(command: Command, project: Path) -> None:
+    for name in ("o.hdf5", "o.log"):
+        (project / name).touch()
+    options = ("-o", "o.hdf5", "--log-file", "o.log")
+    run = command("--", "call", "sample.hic", "10000", *options)
+    assert run.returncode == Exit.NOT_CAPTURED
+    for words in ('existing file "o.hdf5"', 'existing file "o.log"', "Pass --force"):
+        assert words in run.stderr
+
+
+def test_without_stripepy_the_error_says_how_to_install_it(tmp_path: Path, project: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    bare = str(tmp_path / "bare/bin/python")
+    command = [bare, "scripts/telemetry_table.py", "--print"]
+    run = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert run.returncode == Exit.NOT_CAPTURED
+    assert run.stderr.startswith("error: stripepy cannot run here: ")
+    assert "pip install --upgrade stripepy-hic" in run.stderr
+
+
+def test_a_stripepy_from_before_telemetry_and_one_with_telemetry_off_are_named(
+    command: Command, doctor: Doctor
+) -> None:
+    folder = doctor({"main.py": ("no_telemetry: bool = False", "no_telemetry: bool = True")})
+    run = command("--check", *LIST, PYTHONPATH=str(folder))
+    assert run.returncode == Exit.NOT_CAPTURED
+    assert "sent no message: telemetry is switched off" in run.stderr
+
+    metadata = next(installed_stripepy().parent.glob("stripepy_hic-*.dist-info/METADATA"))
+    information = folder / "stripepy_hic-1.1.0.dist-info"
+    information.mkdir()
+    lines = metadata.read_text().splitlines(keepends=True)
+    (information / "METADATA").write_text(
+        "".join("Version: 1.1.0\n" if line.startswith("Version:") else line for line in lines)
+    )
+    run = command("--check", *LIST, PYTHONPATH=str(folder))
+    assert run.returncode == Exit.NOT_CAPTURED
+    assert "stripepy-hic 1.1.0 sends no telemetry, which came with 1.1.1" in run.stderr
+
+
+# -- Interruptions --------------------------------------------------------------------------------
+
+REPLACE = """
+import os, pathlib, resource, signal, sys
+sys.path.insert(0, "scripts")
+from telemetry.records import exits, files
+names = (files.TABLE, files.MESSAGE, files.PROVENANCE)
+new = {path: path.read_bytes() + b" " * 100_000 for path in names}
+die = lambda *_: os.kill(os.getpid(), signal.NUMBER)
+SABOTAGE
+exits.run(lambda: files.replace(new) or 0)
+"""
+# Before the files are written, when the first of them has been moved, and when the disk is full.
+SABOTAGE = {
+    "while writing": "os.fsync = die",
+    "while replacing": (
+        "move = pathlib.Path.replace\n"
+        "def moved(self, to): move(self, to); to == files.TABLE and die()\n"
+        "pathlib.Path.replace = moved"
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", SABOTAGE)
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM", "SIGINT"])
+def test_an_interruption_leaves_all_of_the_old_files_or_all_of_the_new(
+    project: Path, moment: str, number: str
+) -> None:
+    code = REPLACE.replace("SABOTAGE", SABOTAGE[moment]).replace("NUMBER", number)
+    before = assets_of(project)
+    run = python("-c", code, folder=project)
+    expected = getattr(signal, number)
+    assert run.returncode == (-expected if number == "SIGKILL" else 128 + expected), run.stderr
+    assert "Traceback" not in run.stderr
+    finish = "from telemetry.records import files; files.finish(files.ASSETS)"
+    assert python("-c", finish, folder=project / "scripts").returncode == 0
+    after = assets_of(project)
+    changed = {name for name in before if before[name] != after[name]}
+    parts = {"telemetry_table.tsv", "telemetry_table.otlp.json", "telemetry_table.json"}
+    assert changed == (set() if moment == "while writing" else parts)
+
+
+def test_a_full_disk_leaves_the_old_files(project: Path) -> None:
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
+    before = assets_of(project)
+    run = python(
+        "-c", REPLACE.replace("SABOTAGE", limit).replace("NUMBER", "SIGINT"), folder=project
+    )
+    assert run.returncode == Exit.NOT_CAPTURED
+    assert run.stderr.startswith("error: assets/telemetry_table.tsv: cannot be written: ")
+    assert assets_of(project) == before
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_leaves_no_trace(
+    project: Path, short_folder: Path, number: int, status: int
+) -> None:
+    before = assets_of(project)
+    process = subprocess.Popen(
+        [sys.executable, "scripts/telemetry_table.py"],
+        cwd=project,
+        env={**os.environ, "TMPDIR": str(short_folder)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(short_folder.glob("*/stderr")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (status, "interrupted: no file is half-written\n")
+    assert list(short_folder.iterdir()) == []
+    assert assets_of(project) == before

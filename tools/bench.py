@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""What a capture, a build and a verification cost, as ratios measured in one run.
+
+Each pair of commands is run in turn, A B A B. Nothing is asserted.
+"""
+
+import multiprocessing
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+
+from telemetry.box import world
+from telemetry.evidence import planted
+from telemetry.evidence.verification import make_plan
+from telemetry.records import exits, files, table
+from telemetry.records.exits import Exit
+from telemetry.records.runs import Run
+from telemetry.table import sample
+
+ROUNDS = 7
+SAMPLED = 20
+COPIES = 60
+OFF = {**os.environ, "STRIPEPY_NO_TELEMETRY": "1"}
+STRIPEPY = str(Path(sys.executable).with_name("stripepy"))
+PRINT = [sys.executable, str(files.SCRIPTS / "telemetry_table.py"), "--print", "--"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run of a command took.
+
+    Attributes:
+        seconds: Wall time.
+        processor: Processor time of the command and all that it started, in seconds.
+        mebibytes: Peak memory of the largest of its processes.
+    """
+
+    seconds: float
+    processor: float
+    mebibytes: float
+
+
+def cost(arguments: Sequence[str], folder: Path, *, may_fail: bool = False) -> Cost:
+    """Run a command to its end, without telemetry, and return what it took."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        arguments, cwd=folder, env=OFF, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode and not may_fail:
+        raise subprocess.CalledProcessError(process.returncode, list(arguments))
+    # In KiB on Linux, in bytes on macOS.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
+
+
+def compare(
+    title: str, ours: Sequence[str], other: Sequence[str], folder: Path, rounds: int
+) -> None:
+    """Measure two commands in turn and print the ratios of ours to the other.
+
+    A first round that warms up the caches is not counted. The ratio is the median of the rounds'
+    own ratios, which does not change when the machine becomes slower or faster in between.
+    """
+    pairs = [(cost(ours, folder), cost(other, folder)) for _ in range(rounds + 1)][1:]
+    for what, unit, values in (
+        ("wall time", "s", [(a.seconds, b.seconds) for a, b in pairs]),
+        ("peak memory", "MiB", [(a.mebibytes, b.mebibytes) for a, b in pairs]),
+    ):
+        ratio = statistics.median(a / b for a, b in values)
+        mine, theirs = (statistics.median(side) for side in zip(*values, strict=True))
+        figures = f"{mine:.2f} {unit} to {theirs:.2f} {unit}, median of {rounds}"
+        print(f"{title}: {what} {ratio:.3f} ({figures})", flush=True)
+
+
+def larger_map(path: Path) -> None:
+    """Write a contact map on which `stripepy call` takes about ten seconds.
+
+    It holds the first chromosome of the sample, `COPIES` times.
+    """
+    length = sample.CHROMOSOMES["chr1"]
+    bins = sample.bins_in(length)
+    one = [pixel for pixel in sample.pixels() if pixel.row < bins]
+    pixels = [
+        sample.Pixel(row + copy * bins, column + copy * bins, contacts)
+        for copy in range(COPIES)
+        for row, column, contacts in one
+    ]
+    sample.write_hic(path, {f"chr{copy + 1}": length for copy in range(COPIES)}, pixels)
+
+
+def captures(folder: Path) -> None:
+    """Compare captures with plain runs, on the sample and on a larger map."""
+    shutil.copy(files.SAMPLE, folder)
+    # In a process of its own, whose memory would otherwise be inherited by what is measured.
+    maker = multiprocessing.get_context("spawn").Process(
+        target=larger_map, args=(folder / "larger.hic",)
+    )
+    maker.start()
+    maker.join()
+    for matrix, rounds in (("sample.hic", ROUNDS), ("larger.hic", ROUNDS // 2)):
+        call = ["call", matrix, str(sample.RESOLUTION), "-p", "2", "--force"]
+        title = f"capture to plain run, {matrix}"
+        compare(title, [*PRINT, *call], [STRIPEPY, *call], folder, rounds)
+
+
+def build() -> None:
+    """Compare an unchanged `make html` with its two parts."""
+    sphinx = [sys.executable, "-m", "sphinx", "-M", "html", "docs", "build", "-c", ".", "-E", "-q"]
+    both = ["sh", "-c", f"{shlex.join(PRINT[:-1])} && {shlex.join(sphinx)}"]
+    title = "unchanged make html to one capture and one sphinx-build"
+    make = ["make", "html", f"PYTHON={sys.executable}"]
+    compare(title, make, both, files.ROOT, ROUNDS)
+
+
+def verification() -> None:
+    """Compare the verification with its commands as plain processes, one by one."""
+    claims = [sys.executable, str(files.SCRIPTS / "telemetry_claims.py"), "--check"]
+    ours = cost(claims, files.ROOT, may_fail=True)
+    [exporter] = table.load().provenance.exporters
+    with world.made(exporter["endpoint"], names=planted.NAMES, fill=planted.fill) as made:
+        topics = make_plan(made).topics.values()
+        runs = list({run.name: run for of_topic in topics for run in of_topic}.values())
+        # A plain download would really download.
+        sampled = [run for run in runs[::SAMPLED] if run.subcommand != "download"]
+        plain = [_plain(run, made.files) for run in sampled]
+    processor = statistics.mean(one.processor for one in plain) * len(runs)
+    memory = max(one.mebibytes for one in plain)
+    print(
+        f"verification to its {len(runs)} commands run plainly: processor time"
+        f" {ours.processor / processor:.3f} ({ours.processor:.0f} s to {processor:.0f} s, the"
+        f" latter from {len(plain)} of them); it took {ours.seconds:.0f} s"
+    )
+    print(
+        f"verification to the largest of them: peak memory {ours.mebibytes / memory:.3f}"
+        f" ({ours.mebibytes:.0f} MiB to {memory:.0f} MiB)"
+    )
+
+
+def _plain(run: Run, inputs: Path) -> Cost:
+    with tempfile.TemporaryDirectory() as name:
+        for link, target in run.inputs.items():
+            Path(name, link).symlink_to(inputs / target)
+        return cost([STRIPEPY, *run.argv], Path(name), may_fail=True)
+
+
+def main() -> int:
+    """Measure everything and print the ratios."""
+    # A capture throws its results away by itself; those of the plain runs go with this folder.
+    with tempfile.TemporaryDirectory() as name:
+        captures(Path(name))
+    build()
+    verification()
+    return Exit.OK
+
+
+if __name__ == "__main__":
+    exits.run(main)

@@ -1,0 +1,75 @@
+"""Serve the built site on this machine as Read the Docs does: compressed, and with a 404 page."""
+
+import gzip
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+SITE = Path(__file__).resolve().parent.parent / "build" / "html"
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Sends the file that is asked for, or the page for what is not there."""
+
+    def do_GET(self) -> None:
+        """Answer a request."""
+        path = Path(self.translate_path(self.path))
+        if path.is_dir():
+            path /= "index.html"
+        found = path.is_file()
+        if not found:
+            path = Path(self.directory) / "404.html"
+        body = gzip.compress(path.read_bytes())
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: a request is no finding."""
+
+
+def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    """Return a server of a folder; on any free port if none is given.
+
+    Raises:
+        OSError: If the port is in use.
+    """
+    return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder; gives the address of its root."""
+    with server(folder) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+def main() -> int:
+    """Serve the site on the port that the command line names, until it is interrupted."""
+    port = sys.argv[1]
+    try:
+        running = server(SITE, int(port))
+    except (OSError, OverflowError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no port"
+        print(f"{port}: {reason}: name another, as in make serve PORT=8001", file=sys.stderr)
+        return 2
+    print(f"The site: http://127.0.0.1:{port}/telemetry.html (Ctrl-C ends it)", flush=True)
+    with running:
+        try:
+            running.serve_forever()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
