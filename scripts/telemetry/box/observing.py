@@ -13,7 +13,8 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 
 from telemetry.box.world import World
-from telemetry.capture.process import SCRIPTS, capture
+from telemetry.capture.process import capture
+from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import NO_NAMESPACES, Mode, Observation, Run
 
 # Most of what they do is to wait for somebody who does not answer.

@@ -25,12 +25,11 @@ from telemetry.capture.folder import (
     private_folder,
 )
 from telemetry.records.exits import Exit, UserError
+from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import Observation, Run
 
 FIRST_RELEASE_WITH_TELEMETRY = (1, 1, 1)
 """StripePy release that introduced telemetry; source: its documentation, page "Telemetry"."""
-
-SCRIPTS = Path(__file__).resolve().parents[2]
 
 
 def capture(
