@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import cache
@@ -18,7 +18,7 @@ from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import NO_NAMESPACES, Mode, Observation, Run
 
 # Most of what they do is to wait for somebody who does not answer.
-TIMED_AT_ONCE = 4
+WAITING_AT_ONCE = 4
 
 # Forks processes without threads, which namespaces need.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -42,10 +42,9 @@ def observe(
     if have_namespaces():
         _load_supervisor()
     seen: dict[str, Observation] = {}
-    # Those whose time matters go first: others would take the cores from them.
-    for timed, at_once in ((True, TIMED_AT_ONCE), (False, os.cpu_count() or 1)):
+    for some, at_once in _phases(runs):
         with ThreadPoolExecutor(at_once) as pool:
-            futures = [pool.submit(_observe_one, run, world) for run in runs if run.timed is timed]
+            futures = [pool.submit(_observe_one, run, world) for run in some]
             try:
                 for future in as_completed(futures):
                     observation = future.result()
@@ -58,6 +57,17 @@ def observe(
                     process.terminate()
                 raise
     return {run.name: seen[run.name] for run in runs}
+
+
+def _phases(runs: Sequence[Run]) -> Iterator[tuple[list[Run], int]]:
+    """Yield runs that go together, and how many of them at once.
+
+    Where time matters, others must not take the cores.
+    """
+    yield [run for run in runs if run.timed and not run.waits], 1
+    yield [run for run in runs if run.timed and run.waits], WAITING_AT_ONCE
+    yield [run for run in runs if not run.timed and run.waits], WAITING_AT_ONCE
+    yield [run for run in runs if not run.timed and not run.waits], os.cpu_count() or 1
 
 
 @cache

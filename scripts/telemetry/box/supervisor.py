@@ -2,7 +2,7 @@
 
 There the installed console script is started by exec with its own interpreter, as a shell would do
 it: nothing of it is replaced. Only the thread that importing hictkpy starts, which keeps a core
-busy until its process ends, is given the time that nobody else wants.
+busy until its process ends, is given the lowest priority.
 """
 
 import contextlib
@@ -32,6 +32,8 @@ from telemetry.records.runs import NO_NAMESPACES, Ending, Network, Observation, 
 
 # The least that a pipe can hold; filled, it holds a run up when its output begins.
 PIPE_BYTES = 4096
+
+LOWEST_PRIORITY = 19
 
 # Where name servers are said to be on a machine without a network; an address of documentation.
 NOWHERE = "192.0.2.53"
@@ -194,7 +196,9 @@ class _Process:
                 stdin=subprocess.DEVNULL,
                 stdout=pipe[1] if pipe else stdout,
                 stderr=stderr,
-                start_new_session=True,
+                # Not a session of its own: the kernel may share the cores out by session, so that
+                # the spinning thread of one takes time from another.
+                process_group=0,
                 # Before it, no thread was started but those of the servers, which hold no lock of
                 # Python's that prctl needs.
                 preexec_fn=namespaces.die_with_parent,  # noqa: PLW1509
@@ -270,7 +274,10 @@ def _children(process: int) -> list[int]:
 
 
 def _quieten(process: int) -> None:
-    """Give each thread of a process and its children that only spins the time nobody else wants."""
+    """Give each thread of a process and its children that only spins the least share of time.
+
+    With none at all, as the idle class has on a busy machine, its process could not end.
+    """
     ticks = os.sysconf("SC_CLK_TCK")
     quiet: set[int] = set()
     while True:
@@ -283,5 +290,5 @@ def _quieten(process: int) -> None:
                     thread = int(status.parts[4])
                     times = status.read_text().rpartition(")")[2].split()[11:13]
                     if thread not in {parent, *quiet} and sum(map(int, times)) / ticks >= 0.03:
-                        os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+                        os.setpriority(os.PRIO_PROCESS, thread, LOWEST_PRIORITY)
                         quiet.add(thread)

@@ -458,8 +458,6 @@ def _unreachable() -> Iterator[Run]:
         yield replace(base, name=delay_name("off", repeat), environment={SWITCHES[0]: "1"})
         yield replace(base, name=delay_name(Network.ANSWERS, repeat))
         for network in UNREACHABLE:
-            if repeat and not network.waits:
-                continue
             trusts = network is not Network.UNKNOWN_AUTHORITY
             yield replace(base, name=delay_name(network, repeat), network=network, trusts=trusts)
 

@@ -178,15 +178,20 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
 
 
 def _commit() -> str:
-    """This site's commit, and whether anything is changed; empty outside of a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """This site's commit, and whether any code is changed; empty outside of a repository."""
     try:
-        described = subprocess.run(
-            command, cwd=files.ROOT, capture_output=True, text=True, check=False
-        )
-    except OSError:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--", "scripts", "requirements-docs.txt")
+    except (OSError, subprocess.CalledProcessError):
         return ""
-    return described.stdout.strip()
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*words: str) -> str:
+    said = subprocess.run(
+        ["git", *words], cwd=files.ROOT, capture_output=True, text=True, check=True
+    )
+    return said.stdout.strip()
 
 
 def _claim(judgement: Judgement) -> ClaimResult:

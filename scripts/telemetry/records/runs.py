@@ -132,6 +132,11 @@ class Run:
         return " ".join([*variables, shlex.join([*self.prefix, "stripepy", *self.argv])])
 
     @property
+    def waits(self) -> bool:
+        """Whether it spends its time waiting for an answer."""
+        return self.network.waits or not self.trusts
+
+    @property
     def fits_memory(self) -> bool:
         """Whether an observation in memory would show what this run is made for."""
         return (
