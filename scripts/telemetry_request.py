@@ -50,13 +50,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = exits.parser(__doc__)
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=3600.0,
-        metavar="SECONDS",
-        help="end the run after this time (default: %(default)g)",
-    )
+    exits.add_timeout(parser)
     parser.add_argument("command", nargs="+", metavar="-- COMMAND", help="arguments of stripepy")
     return parser.parse_args()
 

@@ -59,13 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--format", choices=("table", "tsv", "json"), help="for --print; json is OTLP JSON"
     )
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        default=3600.0,
-        metavar="SECONDS",
-        help="end the run after this time (default: %(default)g)",
-    )
+    exits.add_timeout(parser)
     parser.add_argument(
         "command",
         nargs="*",
@@ -77,8 +71,6 @@ def _options() -> argparse.Namespace:
         parser.error(f"unknown: {shlex.join(unknown)} (what is for stripepy goes behind --)")
     if options.format and not options.print:
         parser.error("--format goes with --print")
-    if not options.timeout > 0:
-        parser.error("--timeout takes a positive number of seconds")
     if options.command[:1] == ["stripepy"]:
         del options.command[0]
     options.format = options.format or "table"

@@ -1,6 +1,7 @@
 """How a command ends: exit statuses, errors that a reader can mend, and signals."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -56,6 +57,24 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    """Let a command that makes one run of stripepy be told when to end it."""
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=3600.0,
+        metavar="SECONDS",
+        help="end the run after this time (default: %(default)g)",
+    )
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if (seconds := float(text)) > 0:
+            return seconds
+    raise argparse.ArgumentTypeError(f"takes a positive number of seconds, not {text!r}")
 
 
 def run(main: Callable[[], int]) -> NoReturn:
