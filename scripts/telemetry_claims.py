@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from telemetry.box import world
 from telemetry.evidence import planted, verification
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.judging import Claim, Judgement, judge
@@ -35,7 +34,7 @@ def main() -> int:
         raise UserError(f"{folder}: there is no such folder", f"mkdir {folder}")
     [exporter] = table.load().provenance.exporters
     topics = {topic for claim in chosen for topic in claim.topics}
-    with world.made(exporter["endpoint"], names=planted.NAMES, fill=planted.fill) as made:
+    with planted.planted_world(exporter["endpoint"]) as made:
         plan = verification.make_plan(made)
         evidence = verification.gather(plan, topics, options.subcommand, made, _progress())
     judgements = [judge(claim, evidence) for claim in chosen]

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from conftest import Doctor, installed_stripepy, need
-from telemetry.box import world
 from telemetry.box.observing import observe
 from telemetry.box.world import World
 from telemetry.evidence import conditions, planted, verification
@@ -235,7 +234,7 @@ CHANGES = {
         {TELEMETRY: ('endpoint="https://stripepy-telemetry.paulsenlab.com:4319/v1/traces"',
                      'endpoint=os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://stripepy-telemetry.paulsenlab.com:4319/v1/traces")')},
         "ambient-no-others", "zqx.example",
-        ("download", "ambient: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://zqx.example:4318/ZqxPath"),
+        ("download", "ambient: all without an effect, 1", "ambient: all without an effect, 1, plot", "plot pd"),
     ),
     "the user's attributes are left out": Change(
         {TELEMETRY: before("        provider = TracerProvider", "os.environ.pop('OTEL_RESOURCE_ATTRIBUTES', None)")},
@@ -312,7 +311,7 @@ CHANGES = {
     "results depend on telemetry": Change(
         {VIEW: ("    try:\n        _configure_telemetry(", "    relative_change_threshold += 99 * (telem_span is None)\n    try:\n        _configure_telemetry(")},
         "same-results", "other output",
-        tuple(f"results: {work}, telemetry {state}" for work in ("call", "view", "plot", "failure") for state in ("on", "off")),
+        (*conditions.WORKS, *(f"results: {work}, telemetry off" for work in conditions.WORKS)),
     ),
     "a known limit is mended": Change(
         {CALL: ('"params.contact_map_raw_interactions": normalization is None', '"params.contact_map_raw_interactions": normalization == "NONE"')},
@@ -354,7 +353,7 @@ QUICK = frozenset(
 def here() -> Iterator[World]:
     need("namespaces")
     [exporter] = table.load().provenance.exporters
-    with world.made(exporter["endpoint"], names=planted.NAMES, fill=planted.fill) as made:
+    with planted.planted_world(exporter["endpoint"]) as made:
         yield made
 
 

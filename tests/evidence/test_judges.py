@@ -94,7 +94,7 @@ OBSERVED: dict[str, tuple[list[Observation], Verdict]] = {
     "instance-id": ([seen("call", message(removed="service.instance.id"))], Verdict.STALE),
     "their-table": ([seen("call", message(removed="params.low_memory"))], Verdict.STALE),
     "canaries-in-place": (
-        [seen("call"), seen("results: view, telemetry on")],
+        [seen("call"), seen("view")],
         Verdict.DOES_NOT_HOLD,
     ),
     "proxies": (with_headers(PROXIES), Verdict.DOES_NOT_HOLD),

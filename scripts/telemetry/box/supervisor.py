@@ -8,6 +8,7 @@ busy until its process ends, is given the lowest priority.
 import contextlib
 import fcntl
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from telemetry.capture.folder import (
     add_path,
     private_folder,
 )
+from telemetry.records.files import ROOT
 from telemetry.records.runs import NO_NAMESPACES, Ending, Network, Observation, Run, Wire
 
 # The least that a pipe can hold; filled, it holds a run up when its output begins.
@@ -47,7 +49,8 @@ def supervise(run: Run, world: World) -> Observation:
         (folder.root / "resolv.conf").write_text(f"nameserver {resolver}\n")
         covers = {**world.covers, "/etc/resolv.conf": folder.root / "resolv.conf"}
         before = folder.times()
-        if not namespaces.enter(world.names.host, covers):
+        keeps = _kept_folders(run, world, folder) if world.empties_temporary else set()
+        if not namespaces.enter(world.names.host, covers, keeps):
             return Observation(run, not_tried=NO_NAMESPACES)
         # For the digest of result files; no sooner, since it starts threads.
         import h5py  # noqa: F401
@@ -82,9 +85,17 @@ def supervise(run: Run, world: World) -> Observation:
                 host_name=socket.gethostname(),
             ),
             variables=tuple(folder.records("variable")),
-            written_elsewhere=tuple(folder.records("written")),
+            written_elsewhere=(*folder.records("written"), *namespaces.left_in_temporary(keeps)),
             parser=tuple(next(iter(folder.records("parser")), ())),
         )
+
+
+def _kept_folders(run: Run, world: World, folder: PrivateFolder) -> set[Path]:
+    """What a run needs, wherever that is: its files, its Python, what it imports."""
+    paths = run.environment.get("PYTHONPATH", "").replace("{files}", str(world.files))
+    python = {ROOT, Path(sys.prefix), Path(sys.base_prefix), world.interpreter.parents[1]}
+    imported = {Path(path) for path in (*world.paths, *paths.split(os.pathsep)) if path}
+    return {folder.root, world.files, *python, *imported}
 
 
 # Open ports that nothing serves, kept from being collected and so closed.
@@ -184,6 +195,7 @@ class _Process:
         pipe = _full_pipe() if run.ending is not Ending.NORMAL else None
         if pipe and run.ending is Ending.CLOSED_PIPE:
             os.close(pipe[0])
+        terminal = pty.openpty() if run.terminal else None
         with (
             (self.folder.root / "stdout").open("wb") as stdout,
             (self.folder.root / "stderr").open("wb") as stderr,
@@ -193,9 +205,9 @@ class _Process:
                 [*run.prefix, stripepy, *run.argv],
                 cwd=self.folder.work,
                 env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=pipe[1] if pipe else stdout,
-                stderr=stderr,
+                stdin=terminal[1] if terminal else subprocess.DEVNULL,
+                stdout=terminal[1] if terminal else pipe[1] if pipe else stdout,
+                stderr=terminal[1] if terminal else stderr,
                 # Not a session of its own: the kernel may share the cores out by session, so that
                 # the spinning thread of one takes time from another.
                 process_group=0,
@@ -205,6 +217,8 @@ class _Process:
             )
         if pipe:
             os.close(pipe[1])
+        if terminal:
+            threading.Thread(target=_drain, args=(terminal[0],), daemon=True).start()
         try:
             threading.Thread(target=_quieten, args=(process.pid,), daemon=True).start()
             if pipe and run.ending.signal is not None:

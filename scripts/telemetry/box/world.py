@@ -60,6 +60,8 @@ class World:
         host: Name of the collector.
         port: Port of the collector.
         paths: Folders for PYTHONPATH: the caller's, which decide which stripepy is run.
+        empties_temporary: Whether a run finds the machine's places for temporary files empty, so
+            that what it leaves there can be seen; what its command line names must be elsewhere.
     """
 
     files: Path
@@ -68,6 +70,7 @@ class World:
     host: str
     port: int
     paths: tuple[str, ...]
+    empties_temporary: bool = False
 
     @property
     def authority(self) -> Path:
@@ -101,6 +104,7 @@ def made(
     interpreter: Path = Path(sys.executable),
     names: Names | None = None,
     fill: Callable[[Path], None] = lambda _: None,
+    empties_temporary: bool = False,
 ) -> Iterator[World]:
     """Make a world that is there as long as the context.
 
@@ -109,6 +113,7 @@ def made(
         interpreter: The Python whose stripepy is run.
         names: What the machine and its user are called.
         fill: Puts further files into the world's folder.
+        empties_temporary: As in `World`.
     """
     address = urlsplit(endpoint)
     with tempfile.TemporaryDirectory(prefix="tw-", dir=scratch_folder()) as name:
@@ -119,6 +124,7 @@ def made(
             host=address.hostname or "",
             port=address.port or 443,
             paths=tuple(caller_paths()),
+            empties_temporary=empties_temporary,
         )
         authority = trustme.CA()
         authority.cert_pem.write_to_path(world.authority)

@@ -11,7 +11,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
@@ -20,6 +20,9 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+TEMPORARY = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
+"""The machine's places for temporary files."""
+
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 
@@ -35,15 +38,18 @@ def enter_empty() -> bool:
     return _unshare(CLONE_NEWUSER | CLONE_NEWNET) is not None
 
 
-def enter(host_name: str, covers: Mapping[str, Path]) -> bool:
+def enter(host_name: str, covers: Mapping[str, Path], keeps: Collection[Path] = ()) -> bool:
     """Move this process into namespaces with loopback; has to come before the first thread.
 
-    Files that tell a program who and where it is can be covered by others there.
+    Files that tell a program who and where it is can be covered by others there, and the machine's
+    places for temporary files can be emptied but for some folders.
 
     Args:
         host_name: What the machine is called in there.
         covers: Files to put over those of the system, by the path that they cover; what the
             system does not have is left out.
+        keeps: Folders that stay where they are in emptied places for temporary files; without any,
+            these places stay as they are.
 
     Returns:
         False where the system allows no such namespaces; then nothing has changed.
@@ -56,8 +62,34 @@ def enter(host_name: str, covers: Mapping[str, Path]) -> bool:
     for covered, cover in covers.items():
         if Path(covered).exists():
             _mount(libc, str(cover), str(Path(covered).resolve()), MS_BIND)
+    if keeps:
+        _empty_temporary(libc, keeps)
     _raise_loopback()
     return True
+
+
+def _empty_temporary(libc: ctypes.CDLL, keeps: Collection[Path]) -> None:
+    """Put an empty file system over each place for temporary files, and folders back into it."""
+    kept = [(os.open(folder, os.O_PATH), folder) for folder in keeps]
+    for place in filter(Path.is_dir, TEMPORARY):
+        _mount(libc, "none", str(place), 0, "tmpfs")
+    for descriptor, folder in kept:
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            _mount(libc, f"/proc/self/fd/{descriptor}", str(folder), MS_BIND)
+        os.close(descriptor)
+
+
+def left_in_temporary(keeps: Collection[Path]) -> Iterator[str]:
+    """Yield the files that are left in emptied places for temporary files.
+
+    Args:
+        keeps: Folders that were kept.
+    """
+    for place in TEMPORARY if keeps else ():
+        for folder, folders, names in os.walk(place):
+            folders[:] = [name for name in folders if Path(folder, name) not in keeps]
+            yield from (str(Path(folder, name)) for name in names)
 
 
 def _unshare(flags: int) -> ctypes.CDLL | None:
@@ -79,9 +111,12 @@ def _unshare(flags: int) -> ctypes.CDLL | None:
     return libc
 
 
-def _mount(libc: ctypes.CDLL, source: str | None, target: str, flags: int) -> None:
+def _mount(
+    libc: ctypes.CDLL, source: str | None, target: str, flags: int, kind: str | None = None
+) -> None:
     encoded = None if source is None else os.fsencode(source)
-    if libc.mount(encoded, os.fsencode(target), None, flags, None) != 0:
+    type_ = None if kind is None else kind.encode()
+    if libc.mount(encoded, os.fsencode(target), type_, flags, None) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), target)
 

@@ -12,7 +12,8 @@ from typing import Any
 from telemetry.box.servers import PROXY_PORT
 from telemetry.box.world import DATA_HOSTS
 from telemetry.evidence.planted import CHANGED_DATA, MATRIX, PLANTED, RESULT, TYPED
-from telemetry.evidence.variables import OTHER_LIBRARIES, Setting
+from telemetry.evidence.surroundings import SURROUNDINGS
+from telemetry.evidence.variables import WITHOUT_EFFECT, Setting
 from telemetry.records.runs import Ending, Mode, Network, Run
 
 RESOLUTION = "10000"
@@ -81,6 +82,9 @@ OTHER_SWITCHES = {
 }
 """What one could think to be a switch: values, of which the first is tested on each subcommand."""
 
+WITHOUT_SWITCHING = ("DO_NOT_TRACK", "OTEL_TRACES_EXPORTER")
+"""Those without an effect: set together, if either had one, nothing would be sent."""
+
 UNREACHABLE = tuple(n for n in Network if n not in {Network.ANSWERS, Network.REDIRECT})
 REPEATS = 2
 
@@ -96,6 +100,7 @@ class Option:
         values: Values to test; a lone empty text for an option that takes none; none at all if
             nothing is known that it accepts.
         default: What the parser puts in its place.
+        excludes: The parser's names for options that cannot stand beside it.
     """
 
     subcommand: str
@@ -103,6 +108,7 @@ class Option:
     dest: str
     values: tuple[str, ...]
     default: object
+    excludes: tuple[str, ...]
 
     @property
     def flag(self) -> str:
@@ -123,12 +129,14 @@ class Subcommand:
         base: Arguments with which it succeeds without a network; None if nobody knows them.
         options: Its options, help apart.
         unknown: Positional arguments for which no value is known.
+        same_as: The name of a later one that is the same by another name; empty if there is none.
     """
 
     name: str
     base: tuple[str, ...] | None
     options: tuple[Option, ...]
     unknown: tuple[str, ...]
+    same_as: str
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """Return the arguments with which it succeeds, and further ones."""
@@ -138,7 +146,8 @@ class Subcommand:
 
 def subcommands(parser: Sequence[Mapping[str, Any]]) -> list[Subcommand]:
     """Make subcommands of what the watcher recorded of the parser."""
-    return [_subcommand(entry) for entry in parser if not entry["group"]]
+    last = {entry["parser"]: " ".join(entry["words"]) for entry in parser}
+    return [_subcommand(e, last[e["parser"]]) for e in parser if not e["group"]]
 
 
 def program_flags(parser: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -152,7 +161,7 @@ def program_flags(parser: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _subcommand(entry: Mapping[str, Any]) -> Subcommand:
+def _subcommand(entry: Mapping[str, Any], last_name: str) -> Subcommand:
     words = tuple(entry["words"])
     name = " ".join(words)
     arguments, unknown, options = [], [], []
@@ -167,7 +176,8 @@ def _subcommand(entry: Mapping[str, Any]) -> Subcommand:
     # A coarse picture is drawn faster.
     quick = ("--dpi", "20") if any(option.flag == "--dpi" for option in options) else ()
     base = None if unknown else (*words, *arguments, *OFFLINE.get(name, ()), *quick)
-    return Subcommand(name, base, tuple(options), tuple(unknown))
+    same_as = "" if name == last_name else last_name
+    return Subcommand(name, base, tuple(options), tuple(unknown), same_as)
 
 
 def _option(subcommand: str, described: Mapping[str, Any]) -> Option:
@@ -190,6 +200,7 @@ def _option(subcommand: str, described: Mapping[str, Any]) -> Option:
         dest=str(described["dest"]),
         values=values,
         default=described["default"],
+        excludes=tuple(described["excludes"]),
     )
 
 
@@ -227,12 +238,14 @@ def plan(
         "options": list(_options(usable)),
         "switches": list(_switches(usable)),
         "ambient": list(_ambient(settings)),
+        "surroundings": list(_surroundings(usable)),
+        "again": list(_again()),
         "mitigations": list(_mitigations()),
         "memory": list(_memory(usable)),
         "watched": list(_watched(usable)),
         "transport": list(_transport()),
         "unreachable": list(_unreachable()),
-        "results": list(_results()),
+        "results": list(_results(usable)),
     }
 
 
@@ -331,9 +344,12 @@ def _endings() -> Iterator[Run]:
 
 
 def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Every option, by itself, with every value worth testing."""
+    """Every option, by itself, with every value worth testing; all at once by another name."""
     tested: set[tuple[str, str]] = set()
     for subcommand in known:
+        if subcommand.same_as:
+            yield _run(together_name(subcommand.name), together_argv(subcommand))
+            continue
         for option in subcommand.options:
             new = [value for value in option.values if (option.flag, value) not in tested]
             for value in new or option.values[:1]:
@@ -342,7 +358,23 @@ def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
     words = ("--force", "-n", "NONE", "--roi", "middle", "--plot-dir", FIGURES, "--low-memory")
     more = ("--log-file", LOG, "--constrain-heights", "--verbosity", "debug")
     together = ("call", f"{MATRIX}.hic", RESOLUTION, "-o", RESULT, *words, *more)
-    yield _run("options of call together", together)
+    yield _run(together_name("call"), together)
+
+
+def together_name(subcommand: str) -> str:
+    """Return the name of the run that tests options of a subcommand at once."""
+    return f"options of {subcommand} together"
+
+
+def together_argv(subcommand: Subcommand) -> tuple[str, ...]:
+    """Return a command line with every option that can stand beside those before it."""
+    words: list[str] = []
+    excluded: set[str] = set()
+    for option in subcommand.options:
+        if option.values and option.dest not in excluded and option.flag != "--dpi":
+            words += [option.flag, *filter(None, option.values[:1])]
+            excluded |= {option.dest, *option.excludes}
+    return subcommand.argv(*words)
 
 
 def option_argv(subcommand: Subcommand, option: Option, value: str) -> tuple[str, ...]:
@@ -353,19 +385,24 @@ def option_argv(subcommand: Subcommand, option: Option, value: str) -> tuple[str
 
 def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Every variable that is said, or could be thought, to switch telemetry off."""
-    for variable, values in (dict.fromkeys(SWITCHES, SWITCH_VALUES) | OTHER_SWITCHES).items():
-        for subcommand in known:
-            for value in values if subcommand.argv() == LIST else values[:1]:
-                yield _run(
-                    switch_name(subcommand.name, variable, value),
-                    subcommand.argv(),
-                    environment={variable: value},
-                )
+    every = dict.fromkeys(SWITCHES, SWITCH_VALUES) | OTHER_SWITCHES
+    for subcommand in known:
+        if subcommand.argv() == LIST:
+            tested = [{variable: value} for variable in every for value in every[variable]]
+        else:
+            tested = [{name: every[name][0]} for name in every if name not in WITHOUT_SWITCHING]
+            tested.append({name: every[name][0] for name in WITHOUT_SWITCHING})
+        for environment in tested:
+            yield _run(
+                switch_name(subcommand.name, environment),
+                subcommand.argv(),
+                environment=environment,
+            )
 
 
-def switch_name(subcommand: str, variable: str, value: str) -> str:
-    """Return the name of the run that tests a switch."""
-    return f"switch: {subcommand} {variable}={value}"
+def switch_name(subcommand: str, environment: Mapping[str, str]) -> str:
+    """Return the name of the run that tests switches."""
+    return f"switch: {subcommand} {' '.join(f'{n}={v}' for n, v in environment.items())}"
 
 
 def _ambient(settings: Sequence[Setting]) -> Iterator[Run]:
@@ -379,9 +416,33 @@ def _ambient(settings: Sequence[Setting]) -> Iterator[Run]:
             network=Network.SILENT if setting.is_wait else Network.ANSWERS,
             timed=setting.is_wait,
         )
-        if setting.name == OTHER_LIBRARIES:
+        if setting.name.startswith(WITHOUT_EFFECT):
             plot = ("plot", "pd", RESULT, PLOT, "--dpi", "20")
             yield _run(f"ambient: {setting.name}, plot", plot, environment=setting.environment)
+
+
+def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
+    """Each subcommand in each surrounding, and one of them switched off."""
+    for name, where in SURROUNDINGS.items():
+        for subcommand in known:
+            run = _run(
+                f"{name}: {subcommand.name}",
+                subcommand.argv(),
+                environment=where.environment,
+                terminal=where.terminal,
+                prefix=where.prefix,
+            )
+            yield run
+            if run.argv == LIST:
+                off = {**where.environment, SWITCHES[0]: "1"}
+                yield replace(run, name=f"{run.name}, off", environment=off)
+
+
+def _again() -> Iterator[Run]:
+    """Commands that are run twice, one after the other, in the same folders."""
+    twice = ("sh", "-c", '"$@" && exec "$@"', "sh")
+    for words in (LIST, ("view", RESULT)):
+        yield _run(f"twice: {words[0]}", words, prefix=twice)
 
 
 LEAKS = {
@@ -467,19 +528,18 @@ def delay_name(network: str, repeat: int) -> str:
     return f"delay: {network}, {repeat + 1}"
 
 
-WORKS = {
-    "call": ("call", f"{MATRIX}.hic", RESOLUTION, "-o", "ZqxOther.hdf5"),
-    "view": ("view", RESULT),
-    "plot": ("plot", "pd", RESULT, PLOT, "--dpi", "20"),
-    "failure": ("call", f"{MATRIX}.hic", "12345"),
-}
+WORKS = ("call", "view", "plot pd", TELLING_FAILURES[0])
+"""Runs whose results are compared with those of the same work switched off, and unreceived."""
 
 
-def _results() -> Iterator[Run]:
-    """The same work with telemetry on, off, and without anybody to receive it."""
-    for name, argv in WORKS.items():
-        yield _run(f"results: {name}, telemetry on", argv)
-        yield _run(f"results: {name}, telemetry off", argv, environment={SWITCHES[0]: "1"})
-        yield _run(f"results: {name}, {Network.REFUSED}", argv, network=Network.REFUSED)
-    for network in (Network.NO_NETWORK, Network.SILENT, Network.ERROR):
-        yield _run(f"results: call, {network}", WORKS["call"], network=network)
+def _results(known: Sequence[Subcommand]) -> Iterator[Run]:
+    """The same work again, switched off and without anybody to receive what it sends."""
+    works = [run for run in _telling(known) if run.name in WORKS]
+    for run in works:
+        off = {SWITCHES[0]: "1"}
+        yield replace(run, name=f"results: {run.name}, telemetry off", environment=off)
+        networks = [Network.REFUSED]
+        if run.name == "call":
+            networks += [Network.NO_NETWORK, Network.SILENT, Network.ERROR]
+        for network in networks:
+            yield replace(run, name=f"results: {run.name}, {network}", network=network)

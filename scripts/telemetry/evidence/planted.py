@@ -12,12 +12,14 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-from telemetry.box.world import Names
+from telemetry.box import world
+from telemetry.box.world import Names, World
 from telemetry.evidence import source_lines
 from telemetry.table import coolers, sample
 
@@ -67,7 +69,16 @@ NAMES = Names(
 CHANGED_DATA = "the data sets' checksums are replaced by that of a small file"
 
 
-def fill(folder: Path) -> None:
+def planted_world(endpoint: str) -> AbstractContextManager[World]:
+    """Make a world in which everything that a run could find is planted.
+
+    Args:
+        endpoint: Address of the collector, as stripepy gives it to its exporter.
+    """
+    return world.made(endpoint, names=NAMES, fill=_fill, empties_temporary=True)
+
+
+def _fill(folder: Path) -> None:
     """Write contact maps, with names and texts that can be found again, and a small data set."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         making = pool.submit(_write_hic, folder / "matrix.hic")

@@ -78,7 +78,7 @@ OTHERS = frozenset(
         "XDG_DATA_HOME",
     }
 )
-"""Variables of libraries that have no part in telemetry: set together, with two subcommands."""
+"""Variables of libraries that have no part in telemetry."""
 
 UNNAMED = frozenset({"NO_PROXY", "no_proxy", "SSL_CERT_FILE"})
 """Variables that Python code puts together or does not name; others for a proxy need one."""
@@ -125,20 +125,33 @@ TRUST = re.compile(
 WAIT = re.compile(r"OTEL_(EXPORTER_OTLP_(TRACES_)?|BSP_EXPORT_)TIMEOUT")
 """Variables that could decide how long is waited: tested where nobody answers."""
 
-SIGNALS = {
-    "metrics": r"OTEL_\w*(METRIC|METER|PROMETHEUS)\w*",
-    "logs": r"OTEL_\w*(LOG|BLRP)\w*",
-    "gRPC": r"OTEL_\w*GRPC\w*",
-    "Zipkin": r"OTEL_\w*ZIPKIN\w*",
+EFFECTIVE: Mapping[str, frozenset[str]] = {
+    "CURL_CA_BUNDLE": frozenset({"trust"}),
+    "OTEL_ATTRIBUTE_COUNT_LIMIT": frozenset({"field"}),
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": frozenset({"field"}),
+    "OTEL_BSP_MAX_QUEUE_SIZE": frozenset({"nothing"}),
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": frozenset({"field"}),
+    "OTEL_EXPORTER_OTLP_CERTIFICATE": frozenset({"trust"}),
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": frozenset({"client certificate"}),
+    "OTEL_EXPORTER_OTLP_HEADERS": frozenset({"header"}),
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": frozenset({"trust"}),
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": frozenset({"client certificate"}),
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": frozenset({"header"}),
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER": frozenset({"nothing"}),
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER": frozenset({"nothing"}),
+    "OTEL_PYTHON_METER_PROVIDER": frozenset({"nothing"}),
+    "OTEL_RESOURCE_ATTRIBUTES": frozenset({"field"}),
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": frozenset({"field"}),
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": frozenset({"field"}),
+    "REQUESTS_CA_BUNDLE": frozenset({"trust"}),
+    "SSLKEYLOGFILE": frozenset({"files"}),
 }
-"""Variables for what StripePy does not do: those of a kind are set together, in one run.
+"""What each variable that has an effect is known to have an effect on: those are set one by one.
 
-One that has an effect all the same is tested by itself, so that the page can name it.
+All others are set together, so that as few runs show that they have none.
 """
 
-OTHER_LIBRARIES = "all for other libraries"
-
-BY_THEMSELVES = frozenset({"OTEL_PYTHON_METER_PROVIDER"})
+WITHOUT_EFFECT = "all without an effect"
 
 
 @dataclass(frozen=True)
@@ -170,24 +183,18 @@ def settings(names: Iterable[str]) -> list[Setting]:
     Args:
         names: Names that the code mentions, besides those of libraries without a part in telemetry.
     """
-    groups: dict[str, dict[str, str]] = {}
+    together: dict[str, dict[str, str]] = {}
     single = []
     for name in sorted({*names, *OTHERS, *UNNAMED} - SET_ALWAYS):
         values = next(values for pattern, values in VALUES if re.fullmatch(pattern, name))
-        if name in OTHERS:
-            groups.setdefault(OTHER_LIBRARIES, {})[name] = values[0]
-        elif kind := _signal(name):
-            groups.setdefault(f"all for {kind}", {})[name] = values[0]
-        else:
-            single += [Setting(f"{name}={value}", {name: value}) for value in values]
-    return [*single, *(Setting(name, values) for name, values in groups.items())]
-
-
-def _signal(name: str) -> str | None:
-    """What StripePy does not do and a variable is for; None for anything else."""
-    if name in BY_THEMSELVES:
-        return None
-    return next((kind for kind, pattern in SIGNALS.items() if re.fullmatch(pattern, name)), None)
+        for number, value in enumerate(values):
+            if name in EFFECTIVE or TRUST.fullmatch(name):
+                single.append(Setting(f"{name}={value}", {name: value}))
+            elif WAIT.fullmatch(name):
+                together.setdefault("all for waiting", {})[name] = value
+            else:
+                together.setdefault(f"{WITHOUT_EFFECT}, {number + 1}", {})[name] = value
+    return [*single, *(Setting(name, values) for name, values in together.items())]
 
 
 def named() -> set[str]:

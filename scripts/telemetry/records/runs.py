@@ -96,6 +96,7 @@ class Run:
         timed: Whether the time that it takes to end matters: it goes before others, and prints
             its output at once.
         watched: Whether the watcher looks at it from inside.
+        terminal: Whether its input and output are a terminal.
         hosts: Names of hosts that its command line asks for, and that exist in its network.
         missing_hosts: Names of hosts that its command line asks for, and that do not.
         changed: What is not as installed, in words; empty if all is.
@@ -115,6 +116,7 @@ class Run:
     trusts: bool = True
     timed: bool = False
     watched: bool = False
+    terminal: bool = False
     hosts: tuple[str, ...] = ()
     missing_hosts: tuple[str, ...] = ()
     changed: str = ""
@@ -143,7 +145,8 @@ class Run:
             self.network is Network.ANSWERS
             and self.ending is Ending.NORMAL
             and self.trusts
-            and not (self.prefix or self.home_files or self.hosts or self.missing_hosts)
+            and not (self.terminal or self.prefix or self.home_files)
+            and not (self.hosts or self.missing_hosts)
         )
 
 
@@ -232,7 +235,8 @@ class Observation:
         missing: Why stripepy or OpenTelemetry could not be imported; in memory only.
         finished: Whether stripepy's main function came to its end; in memory only.
         variables: Environment variables that were asked for by name; if it was watched.
-        written_elsewhere: Files written outside of the private folder; if it was watched.
+        written_elsewhere: Files left in the machine's emptied places for temporary files; and if it
+            was watched, files written anywhere outside of the private folder.
         parser: The program's own parser, command by command; if it was watched.
         not_tried: Why the run could not be made here; empty if it was.
         fault: Why nothing was seen of it, though it was made; empty if something was.

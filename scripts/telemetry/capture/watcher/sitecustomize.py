@@ -70,9 +70,16 @@ def commands(parser: argparse.ArgumentParser, words: tuple[str, ...]) -> Iterato
                 "choices": [str(choice) for choice in action.choices or ()],
                 "default": action.default if isinstance(action.default, int | float) else None,
                 "accepts": accepts,
+                "excludes": [
+                    other.dest
+                    for exclusive in parser._mutually_exclusive_groups
+                    if action in exclusive._group_actions
+                    for other in exclusive._group_actions
+                    if other is not action
+                ],
             }
         )
-    yield {"words": list(words), "group": group, "options": options}
+    yield {"words": list(words), "group": group, "options": options, "parser": id(parser)}
 
 
 def look_at_write(event: str, arguments: tuple[Any, ...]) -> None:

@@ -7,6 +7,7 @@ from telemetry.evidence.claims import (
     options,
     privacy,
     results,
+    surroundings,
     switches,
     transport,
     unreachable,
@@ -21,6 +22,7 @@ CLAIMS: tuple[Claim, ...] = (
     *failures.CLAIMS,
     *transport.CLAIMS,
     *ambient.CLAIMS,
+    *surroundings.CLAIMS,
     *unreachable.CLAIMS,
     *results.CLAIMS,
 )

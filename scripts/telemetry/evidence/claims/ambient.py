@@ -1,35 +1,10 @@
 """What the user's own settings change: environment variables that were meant for other programs."""
 
-from collections.abc import Mapping
-
 from telemetry.evidence.conditions import LEAKS, OTHER_SWITCHES, SWITCHES, delay_name
 from telemetry.evidence.judging import Claim, Evidence, Trial
-from telemetry.evidence.variables import SET_ALWAYS
+from telemetry.evidence.variables import EFFECTIVE, SET_ALWAYS
 from telemetry.records.runs import Network, Observation
 from telemetry.table.differences import Effect, describe, effects
-
-# What each variable that has an effect has an effect on.
-EFFECTIVE: Mapping[str, frozenset[str]] = {
-    "CURL_CA_BUNDLE": frozenset({"trust"}),
-    "OTEL_ATTRIBUTE_COUNT_LIMIT": frozenset({"field"}),
-    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": frozenset({"field"}),
-    "OTEL_BSP_MAX_QUEUE_SIZE": frozenset({"nothing"}),
-    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": frozenset({"field"}),
-    "OTEL_EXPORTER_OTLP_CERTIFICATE": frozenset({"trust"}),
-    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": frozenset({"client certificate"}),
-    "OTEL_EXPORTER_OTLP_HEADERS": frozenset({"header"}),
-    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": frozenset({"trust"}),
-    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE": frozenset({"client certificate"}),
-    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": frozenset({"header"}),
-    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER": frozenset({"nothing"}),
-    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER": frozenset({"nothing"}),
-    "OTEL_PYTHON_METER_PROVIDER": frozenset({"nothing"}),
-    "OTEL_RESOURCE_ATTRIBUTES": frozenset({"field"}),
-    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": frozenset({"field"}),
-    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": frozenset({"field"}),
-    "REQUESTS_CA_BUNDLE": frozenset({"trust"}),
-    "SSLKEYLOGFILE": frozenset({"files"}),
-}
 
 # What `OTEL_RESOURCE_ATTRIBUTES` overrides of what StripePy sends, and what it does not.
 OVERRIDDEN = frozenset({"service.name", "service.instance.id", "params.k"})

@@ -1,8 +1,8 @@
 """Which options are sent, and as which field."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from telemetry.evidence.conditions import Option, Subcommand
+from telemetry.evidence.conditions import Option, Subcommand, together_name
 from telemetry.evidence.judging import Claim, Evidence, Trial, outcome
 from telemetry.evidence.planted import RESULT, TYPED
 from telemetry.records.runs import Observation
@@ -36,8 +36,32 @@ def sent(evidence: Evidence) -> list[Sent]:
         for subcommand in evidence.subcommands
         if subcommand.name in evidence.by_name
         for option in subcommand.options
-        if (found := _sent(evidence, subcommand, option)).tested
+        if (found := _sent_by_name(evidence, subcommand, option)).tested
     ]
+
+
+def _sent_by_name(evidence: Evidence, subcommand: Subcommand, option: Option) -> Sent:
+    """What became of an option; by another name of its subcommand, all were tested at once."""
+    if not subcommand.same_as:
+        return _sent(evidence, subcommand, option)
+    together = evidence.by_name.get(together_name(subcommand.name))
+    same = next((s for s in evidence.subcommands if s.name == subcommand.same_as), None)
+    if together is None or same is None:
+        return Sent(option, (), ())
+    changed = _changed(evidence, subcommand, together)
+    fields = _sent(evidence, same, replace(option, subcommand=same.name)).fields
+    sent_as = tuple((name, values) for name, values in fields if name in changed)
+    return Sent(option, (together.run.command,), sent_as)
+
+
+def _changed(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> dict[str, str]:
+    """Every field whose value a run changed, those apart that tell how it ended."""
+    plain = evidence.settled(_plain(evidence, subcommand, seen))
+    return {
+        name: value
+        for name, value in evidence.settled(seen).items()
+        if plain.get(name) != value and not _is_about_ending(evidence, name)
+    }
 
 
 def _sent(evidence: Evidence, subcommand: Subcommand, option: Option) -> Sent:
@@ -48,10 +72,8 @@ def _sent(evidence: Evidence, subcommand: Subcommand, option: Option) -> Sent:
     ]
     fields: dict[str, list[str]] = {}
     for seen in runs:
-        plain = evidence.settled(_plain(evidence, subcommand, seen))
-        for name, value in evidence.settled(seen).items():
-            if plain.get(name) != value and not _is_about_ending(evidence, name):
-                fields.setdefault(name, []).append(value)
+        for name, value in _changed(evidence, subcommand, seen).items():
+            fields.setdefault(name, []).append(value)
     return Sent(
         option,
         tuple(seen.run.command for seen in runs),
@@ -69,7 +91,7 @@ def _plain(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> Obs
     if subcommand.name == "download" and (tests_listing or not listing):
         return evidence.by_name["download: none so small"]
     companion = f"option: {subcommand.name} --stripepy-hdf5 {RESULT}"
-    if "--stripepy-hdf5" in seen.run.argv and seen.run.name != companion:
+    if "--stripepy-hdf5" in seen.run.argv and seen.run.name != companion in evidence.by_name:
         return evidence.by_name[companion]
     return evidence.by_name[subcommand.name]
 
@@ -115,6 +137,14 @@ def every_option(trial: Trial) -> None:
                 or all(_is_one_of(value, option.values) for value in values),
                 f"`{option.subcommand} {option.flag}` is sent as {name} = {values}",
             )
+    for subcommand in trial.evidence.subcommands:
+        if subcommand.same_as and subcommand.name in trial.evidence.by_name:
+            seen = trial.run(together_name(subcommand.name))
+            trial.expect_message(seen)
+            # The companion of an option changes what is sent, and has no run of its own here.
+            attributed = {name for found in table.values() for name, _ in found.fields}
+            other = sorted({*_changed(trial.evidence, subcommand, seen)} - attributed)
+            trial.expect(not other, f"`{seen.run.command}` changes {other}")
     if any(subcommand.name == "call" for subcommand in trial.evidence.subcommands):
         together = trial.run("options of call together")
         names = set(trial.evidence.values(together))
