@@ -165,16 +165,24 @@ def installed_stripepy() -> Path:
 
 @pytest.fixture
 def doctor(tmp_path: Path) -> Doctor:
-    """Copy stripepy and change it: `doctor({"cli/call.py": ("old", "new")})` -> its parent."""
+    """Copy stripepy and change it: `doctor({"cli/call.py": ("old", "new")})` -> its parent.
+
+    So can packages below it be: `doctor({"requests/sessions.py": ("old", "new")})`.
+    """
+    packages = installed_stripepy().parent
 
     def change(edits: dict[str, tuple[str, str]]) -> Path:
-        package = tmp_path / "doctored" / "stripepy"
-        shutil.copytree(installed_stripepy(), package)
+        copies = tmp_path / "doctored"
+        shutil.copytree(packages / "stripepy", copies / "stripepy")
         for name, (old, new) in edits.items():
-            text = (package / name).read_text()
+            file = copies / (name if (packages / name).exists() else f"stripepy/{name}")
+            top = file.relative_to(copies).parts[0]
+            if not (copies / top).exists():
+                shutil.copytree(packages / top, copies / top)
+            text = file.read_text()
             assert old in text, f"{name} has changed: nothing to doctor at {old!r}"
-            (package / name).write_text(text.replace(old, new, 1))
-        return package.parent
+            file.write_text(text.replace(old, new, 1))
+        return copies
 
     return change
 

@@ -19,7 +19,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
-from telemetry.box import world
 from telemetry.evidence import planted
 from telemetry.evidence.verification import make_plan
 from telemetry.records import exits, files, table
@@ -130,7 +129,7 @@ def verification() -> None:
     claims = [sys.executable, str(files.SCRIPTS / "telemetry_claims.py"), "--check"]
     ours = cost(claims, files.ROOT, may_fail=True)
     [exporter] = table.load().provenance.exporters
-    with world.made(exporter["endpoint"], names=planted.NAMES, fill=planted.fill) as made:
+    with planted.planted_world(exporter["endpoint"]) as made:
         topics = make_plan(made).topics.values()
         runs = list({run.name: run for of_topic in topics for run in of_topic}.values())
         # A plain download would really download.

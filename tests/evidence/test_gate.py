@@ -17,6 +17,7 @@ from telemetry.box.world import World
 from telemetry.evidence import conditions, planted, verification
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.judging import Judgement, judge
+from telemetry.evidence.surroundings import SURROUNDINGS
 from telemetry.evidence.verification import Plan
 from telemetry.records import table
 from telemetry.records.claims import Verdict
@@ -69,6 +70,7 @@ VIEWED = ("view",)
 CALLED = ("call", "call .cool", "call .mcool")
 LISTED = ("download", "in memory: download")
 SWITCHED = ("download", *(f"switch: download {name}=1" for name in conditions.SWITCHES))
+TERMINAL, LOGIN, JOB, CONTAINER, TASK = SURROUNDINGS
 DOWNLOADED = ("any", "off", "fetched by name", "fetched, off")
 
 CHANGES = {
@@ -325,6 +327,50 @@ CHANGES = {
         {PLOT: ('plot_type != "cm"', 'plot_type not in {"cm", "contact-map"}')},
         "long-name-of-plots", "sends parameters", ("plot cm", "plot contact-map"), STALE,
     ),
+    "more is sent at a terminal": Change(
+        {DOWNLOAD: (PARAMETER, PARAMETER + '                **({"params.zqx": 1} if sys.stdout.isatty() else {}),\n')},
+        "surroundings", "adds `params.zqx`", ("download", f"{TERMINAL}: download"),
+    ),
+    "more is sent east of UTC": Change(
+        {DOWNLOAD: (PARAMETER, PARAMETER + '                **({"params.zqx": 1} if time.timezone < -36000 else {}),\n')},
+        "surroundings", "adds `params.zqx`", ("download", f"{TERMINAL}: download"),
+    ),
+    "more is sent in a job": Change(
+        {TELEMETRY: (MACHINE, MACHINE + ' **({"zqx": "1"} if "SLURM_JOB_ID" in os.environ else {}),')},
+        "surroundings", "adds `zqx`", ("view", f"{JOB}: view"),
+    ),
+    "a parent's trace is joined": Change(
+        {TELEMETRY: ("            subcommand,\n            record", "            subcommand, context=__import__('opentelemetry.propagate').propagate.extract({k.lower(): v for k, v in os.environ.items()}),\n            record")},
+        "surroundings", "parent_span_id", ("download", f"{TASK}: download"),
+    ),
+    "a switch is ignored in CI": Change(
+        {TELEMETRY: (OFF, f'if "CI" not in os.environ and {OFF[3:]}')},
+        "surroundings-off", "reached out", ("download", *(f"{name}: download, off" for name in SURROUNDINGS)),
+    ),
+    "a first run tells the second through a file": Change(
+        {DOWNLOAD: before(LIST, "p = __import__('pathlib').Path.home() / '.zqx'\nif p.exists(): telem_span.set_attribute('params.zqx', 1)\np.touch()")},
+        "second-run", "params.zqx", ("twice: download", "twice: view"),
+    ),
+    "state is kept out of Python's sight": Change(
+        {VIEW: before(VIEWING, "import ctypes; c = ctypes.CDLL(None); c.close(c.creat(b'/var/tmp/zqx', 0o600))")},
+        "nothing-stored", "/var/tmp/zqx", ("view", "watched: view"),
+    ),
+    "user and machine are hashed together": Change(
+        {TELEMETRY: (MACHINE, 'HOST_ARCH: __import__("hashlib").sha256((os.environ["USER"] + "@" + platform.node()).encode()).hexdigest(),')},
+        "nothing-planted", "joined by '@'", VIEWED,
+    ),
+    "a whole path is hashed": Change(
+        {TELEMETRY: (MACHINE, 'HOST_ARCH: __import__("hashlib").md5(os.getcwd().encode()).hexdigest(),')},
+        "nothing-planted", "a whole path: md5", VIEWED,
+    ),
+    "the HTTP library adds a header": Change(
+        {"requests/sessions.py": ("        prep = self.prepare_request(req)", '        prep = self.prepare_request(req)\n        prep.headers["X-Zqx"] = "1"')},
+        "headers", "x-zqx",
+    ),
+    "the SDK adds an attribute of the resource": Change(
+        {"opentelemetry/sdk/resources/__init__.py": ('        TELEMETRY_SDK_LANGUAGE: "python",', '        TELEMETRY_SDK_LANGUAGE: "python", "zqx": "1",')},
+        "fields", "undocumented-field: zqx",
+    ),
     "the capture would show something else": Change(
         {TELEMETRY: (MACHINE, MACHINE + ' **({} if "record" in str(os.environ.get("STRIPEPY_CAPTURE_RECORD")) else {"zqx": "1"}),')},
         "same-every-way", "differ in ['zqx']", LISTED,
@@ -345,6 +391,10 @@ QUICK = frozenset(
         "a switch is narrower",
         "a second exporter sends to another host",
         "a known limit is mended",
+        "more is sent at a terminal",
+        "state is kept out of Python's sight",
+        "the HTTP library adds a header",
+        "user and machine are hashed together",
     }
 )
 

@@ -75,6 +75,7 @@ def supervise(run: Run, world: World) -> Observation:
             bodies=tuple(request.body for request in seen.requests),
             attempts=tuple(_attempts(run, world, seen, counts, opened)),
             files=folder.changed(before),
+            folder=str(folder.work),
             sealed=True,
             seen_on_wire=Wire(
                 requests=tuple(seen.requests),

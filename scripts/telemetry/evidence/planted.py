@@ -50,6 +50,24 @@ PLANTED: Mapping[str, str] = {
 }
 """What is planted, by where it is planted."""
 
+_USER, _HOST = PLANTED["the user's name"], PLANTED["the machine's name"]
+
+COMBINATIONS: Mapping[str, str] = {
+    f"{what}, joined by {separator!r}": separator.join(pair)
+    for what, pair in (
+        ("the names of user and machine", (_USER, _HOST)),
+        ("the names of machine and user", (_HOST, _USER)),
+    )
+    for separator in ("", "@", ":", "-", "_", ".", "/", "|", ",", " ")
+} | {
+    f"the input's name with {ending}": PLANTED["the input's name"] + ending
+    for ending in (".hic", ".cool", ".mcool")
+}
+"""What planted values are together: a hash of that is no hash of either.
+
+A hash that is salted with what nobody knows cannot be found.
+"""
+
 MATRIX = PLANTED["the input's name"]
 RESULT = PLANTED["the result's name"] + ".hdf5"
 
@@ -137,6 +155,11 @@ def forms(text: str) -> Iterator[tuple[str, bytes]]:
     for quoted in {quote(text, safe=""), quote_plus(text)} - {text}:
         yield "URL-encoded", quoted.encode()
     yield "URL-encoded throughout", "".join(f"%{byte:02X}" for byte in plain).encode()
+    yield from hashes(text)
+
+
+def hashes(text: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the beginning of every hash of a text, in every way to write it, with its name."""
     for hashed, name in (
         (text, ""),
         (text.lower(), " in lower case"),
@@ -163,6 +186,11 @@ def _base64_pieces(data: bytes) -> Iterator[bytes]:
 @cache
 def _needles(text: str) -> Mapping[bytes, str]:
     return {needle: name for name, needle in reversed(list(forms(text)))}
+
+
+def found_hash(text: str, haystack: bytes) -> str:
+    """The hash of a text that occurs in some bytes; empty if there is none."""
+    return next((name for name, needle in hashes(text) if needle in haystack), "")
 
 
 def found(text: str, haystack: bytes) -> str:

@@ -228,6 +228,7 @@ class Observation:
         bodies: The ExportTraceServiceRequest of each message, serialised.
         attempts: Attempts to reach anything but the collector and the hosts that it was asked for.
         files: SHA-256 of each file that it made or changed, by path in its private folder.
+        folder: The whole path of its working directory; unmodified only.
         sealed: Whether the kernel kept it from every network but ours.
         seen_on_wire: What only an unmodified run shows; None for one in memory.
         exporters: Settings that each OTLP exporter was constructed with; in memory only.
@@ -253,6 +254,7 @@ class Observation:
     bodies: tuple[bytes, ...] = ()
     attempts: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
     sealed: bool = False
     seen_on_wire: Wire | None = None
     exporters: tuple[Mapping[str, Any], ...] = ()

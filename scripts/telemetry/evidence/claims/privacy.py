@@ -1,6 +1,7 @@
 """What is never sent: planted values, searched for wherever they could have gone."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from telemetry.evidence import planted
@@ -56,6 +57,13 @@ def _told(seen: Observation) -> bytes:
     return b"\n".join(parts)
 
 
+def _paths(seen: Observation) -> Iterator[str]:
+    """Yield the whole paths of a run's working directory and of its inputs."""
+    if seen.folder:
+        yield seen.folder
+        yield from (f"{seen.folder}/{name}" for name in seen.run.inputs if name in seen.run.argv)
+
+
 def _prove_detector() -> int:
     """Put every value in every form among other bytes, and expect each to be found.
 
@@ -79,14 +87,18 @@ def nothing_planted(trial: Trial) -> None:
     told = [_told(seen) for seen in runs]
     everything = b"\n".join(told)
     trial.counts["bytes searched"] = len(everything)
-    for where, text in planted.PLANTED.items():
+    for where, text in {**planted.PLANTED, **planted.COMBINATIONS}.items():
         # One by one only if there is something to find.
         tellers = zip(runs, told, strict=True) if planted.found(text, everything) else ()
         found = [(seen, form) for seen, one in tellers if (form := planted.found(text, one))]
         trial.counts["checks"] += len(runs)
         for seen, form in found:
             trial.expect(False, f"`{seen.run.command}` ({seen.run.name}) tells {where}: {form}")
-    trial.counts["planted values"] = len(planted.PLANTED)
+    for seen, one in zip(runs, told, strict=True):
+        for path in _paths(seen):
+            form = planted.found_hash(path, one)
+            trial.expect(not form, f"`{seen.run.command}` tells a whole path: {form}")
+    trial.counts["planted values"] = len(planted.PLANTED) + len(planted.COMBINATIONS)
 
 
 def planted_in_place(trial: Trial) -> None:
@@ -170,7 +182,8 @@ CLAIMS = (
         "None of these is sent, neither as it is nor encoded nor hashed: the names of files and"
         " folders, the names of chromosomes and of the assembly, a map's metadata, a region, the"
         " user's name, the machine's name and identifier, the value of an environment variable,"
-        " and the text of an error.",
+        " and the text of an error; nor a hash of user and machine together, of a file's name with"
+        " its ending, or of a whole path, unless it is salted.",
         ORDINARY,
         nothing_planted,
     ),
