@@ -4,6 +4,7 @@ One world serves all changed programs. Of each, only the runs are made that the 
 the change, and the judge decides in this process.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from telemetry.evidence.surroundings import SURROUNDINGS
 from telemetry.evidence.verification import Plan
 from telemetry.records import table
 from telemetry.records.claims import Verdict
+from telemetry.records.runs import Run
 
 TELEMETRY = "cli/telemetry.py"
 CALL, VIEW, PLOT, DOWNLOAD = (f"cli/{name}.py" for name in ("call", "view", "plot", "download"))
@@ -371,6 +373,18 @@ CHANGES = {
         {"opentelemetry/sdk/resources/__init__.py": ('        TELEMETRY_SDK_LANGUAGE: "python",', '        TELEMETRY_SDK_LANGUAGE: "python", "zqx": "1",')},
         "fields", "undocumented-field: zqx",
     ),
+    "without OpenTelemetry, a command fails": Change(
+        {VIEW: before(VIEWING, "import opentelemetry.sdk")},
+        "without-opentelemetry", "exit status", ("view", "without OpenTelemetry: view"),
+    ),
+    "users are told": Change(
+        {TELEMETRY: ('get_logger().debug("setting up', 'get_logger().info("setting up')},
+        "no-notice", "names telemetry", ("view", "option: download --verbosity debug"), STALE,
+    ),
+    "the help names telemetry": Change(
+        {"cli/setup.py": ('"--with-header",\n', '"--with-header", "--telemetry",\n')},
+        "no-status-command", "names telemetry", ("view --help",), STALE,
+    ),
     "the capture would show something else": Change(
         {TELEMETRY: (MACHINE, MACHINE + ' **({} if "record" in str(os.environ.get("STRIPEPY_CAPTURE_RECORD")) else {"zqx": "1"}),')},
         "same-every-way", "differ in ['zqx']", LISTED,
@@ -417,13 +431,15 @@ def judged(here: World, plan: Plan, change: Change, folder: Path) -> Judgement:
     data = Path(tempfile.mkdtemp(dir=here.files))
     if any("fetched" in name for name in change.runs):
         planted.change_data_sets(folder / "stripepy", data, here.files / "data")
-    paths = {True: str(data), False: str(folder)}
+
+    def path(run: Run) -> str:
+        if run.changed == planted.CHANGED_DATA:
+            return str(data)
+        return os.pathsep.join([*filter(None, [run.environment.get("PYTHONPATH")]), str(folder)])
+
     topics = {
         topic: [
-            replace(
-                run,
-                environment={**run.environment, "PYTHONPATH": paths[bool(run.changed)]},
-            )
+            replace(run, environment={**run.environment, "PYTHONPATH": path(run)})
             for run in runs
             if run.name in change.runs
         ]

@@ -70,7 +70,7 @@ def enter(host_name: str, covers: Mapping[str, Path], keeps: Collection[Path] = 
 
 def _empty_temporary(libc: ctypes.CDLL, keeps: Collection[Path]) -> None:
     """Put an empty file system over each place for temporary files, and folders back into it."""
-    kept = [(os.open(folder, os.O_PATH), folder) for folder in keeps]
+    kept = [(os.open(folder, os.O_PATH), folder) for folder in sorted(keeps)]
     for place in filter(Path.is_dir, TEMPORARY):
         _mount(libc, "none", str(place), 0, "tmpfs")
     for descriptor, folder in kept:

@@ -11,7 +11,7 @@ from typing import Any
 
 from telemetry.box.servers import PROXY_PORT
 from telemetry.box.world import DATA_HOSTS
-from telemetry.evidence.planted import CHANGED_DATA, MATRIX, PLANTED, RESULT, TYPED
+from telemetry.evidence.planted import ABSENT, CHANGED_DATA, MATRIX, PLANTED, RESULT, TYPED
 from telemetry.evidence.surroundings import SURROUNDINGS
 from telemetry.evidence.variables import WITHOUT_EFFECT, Setting
 from telemetry.records.runs import Ending, Mode, Network, Run
@@ -240,6 +240,7 @@ def plan(
         "ambient": list(_ambient(settings)),
         "surroundings": list(_surroundings(usable)),
         "again": list(_again()),
+        "absent": list(_absent(usable)),
         "mitigations": list(_mitigations()),
         "memory": list(_memory(usable)),
         "watched": list(_watched(usable)),
@@ -443,6 +444,17 @@ def _again() -> Iterator[Run]:
     twice = ("sh", "-c", '"$@" && exec "$@"', "sh")
     for words in (LIST, ("view", RESULT)):
         yield _run(f"twice: {words[0]}", words, prefix=twice)
+
+
+def _absent(known: Sequence[Subcommand]) -> Iterator[Run]:
+    """Each subcommand without OpenTelemetry."""
+    for subcommand in known:
+        yield _run(
+            f"without OpenTelemetry: {subcommand.name}",
+            subcommand.argv(),
+            environment={"PYTHONPATH": "{files}/absent"},
+            changed=ABSENT,
+        )
 
 
 LEAKS = {

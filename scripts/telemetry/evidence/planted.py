@@ -84,6 +84,8 @@ NAMES = Names(
     variables={"ZQX": PLANTED["a variable of the environment"]},
 )
 
+ABSENT = "OpenTelemetry is hidden, as if it were not installed"
+
 CHANGED_DATA = "the data sets' checksums are replaced by that of a small file"
 
 
@@ -109,6 +111,9 @@ def _fill(folder: Path) -> None:
         coolers.make_multires_cooler(folder / "matrix.mcool", _chromosomes(), texts)
         (folder / "cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
         (folder / "data").write_bytes(b"a small data set")
+        absent = folder / "absent" / "opentelemetry" / "__init__.py"
+        absent.parent.mkdir(parents=True)
+        absent.write_text("raise ModuleNotFoundError(f'No module named {__name__!r}')\n")
         change_data_sets(source_lines.package(), folder / "changed", folder / "data")
         making.result()
 

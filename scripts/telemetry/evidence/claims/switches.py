@@ -2,8 +2,9 @@
 
 from telemetry.box.world import DATA_HOSTS
 from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCH_VALUES, SWITCHES
-from telemetry.evidence.judging import Claim, Trial
+from telemetry.evidence.judging import Claim, Trial, Void
 from telemetry.records.runs import Observation
+from telemetry.table.differences import files_of
 
 
 def _with(trial: Trial, variable: str) -> list[Observation]:
@@ -78,6 +79,33 @@ def exporter_none(trial: Trial) -> None:
     _silences(trial, "OTEL_TRACES_EXPORTER", *values, silent=False)
 
 
+def without_opentelemetry(trial: Trial) -> None:
+    for seen in trial.runs("absent"):
+        plain = trial.run(seen.run.subcommand)
+        trial.control(plain)
+        trial.expect_silence(seen)
+        what = f"`stripepy {seen.run.subcommand}` without OpenTelemetry"
+        trial.expect_equal(files_of(seen), files_of(plain), f"files of {what}")
+        trial.expect_equal(seen.exit_status, plain.exit_status, f"exit status of {what}")
+
+
+def no_notice(trial: Trial) -> None:
+    shown = trial.run("option: download --verbosity debug")
+    if "telemetry" not in shown.stderr + shown.stdout:
+        raise Void(f"`{shown.run.command}` does not name telemetry either")
+    for seen in trial.runs("commands"):
+        named = "telemetry" in (seen.stderr + seen.stdout).lower()
+        trial.expect(not named, f"`{seen.run.command}` names telemetry")
+
+
+def no_status_command(trial: Trial) -> None:
+    for seen in trial.runs("refusals", where=lambda seen: "--help" in seen.run.argv):
+        text = seen.stdout + seen.stderr
+        if "usage" not in text.lower():
+            raise Void(f"`{seen.run.command}` shows no help")
+        trial.expect("telemetry" not in text.lower(), f"`{seen.run.command}` names telemetry")
+
+
 CLAIMS = (
     Claim(
         "off-by-presence",
@@ -112,6 +140,29 @@ CLAIMS = (
         "`OTEL_TRACES_SAMPLER=always_off` switches it off as well.",
         ("commands", "switches"),
         sampler_off,
+    ),
+    Claim(
+        "without-opentelemetry",
+        "Where OpenTelemetry is not installed, every subcommand works as usual and sends nothing.",
+        ("commands", "absent"),
+        without_opentelemetry,
+    ),
+    Claim(
+        "no-notice",
+        "StripePy does not tell its users of its telemetry, unless they ask for debug messages.",
+        ("commands", "options"),
+        no_notice,
+        "It writes its messages about telemetry for those who look for a fault.",
+        "cli/telemetry.py",
+    ),
+    Claim(
+        "no-status-command",
+        "No help text of StripePy names telemetry, and no option switches it off or tells whether"
+        " it is on.",
+        ("refusals",),
+        no_status_command,
+        "Environment variables are the only switch.",
+        "cli/setup.py",
     ),
     Claim(
         "do-not-track",
