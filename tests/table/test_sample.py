@@ -12,7 +12,7 @@ import pytest
 
 import make_sample
 from telemetry.records.files import ROOT, SAMPLE
-from telemetry.table.coolers import make_cooler, make_multires_cooler
+from telemetry.table.coolers import make_cooler
 from telemetry.table.sample import RESOLUTION, STRIPES, render
 
 
@@ -20,7 +20,7 @@ def make_hic(path: Path) -> None:
     path.write_bytes(render())
 
 
-MAKERS = {"hic": make_hic, "cool": make_cooler, "mcool": make_multires_cooler}
+MAKERS = {"hic": make_hic, "cool": make_cooler, "mcool": make_cooler}
 
 
 @pytest.fixture(params=MAKERS)

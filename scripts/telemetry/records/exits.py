@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from enum import IntEnum
 from typing import NoReturn
@@ -84,6 +85,8 @@ def run(main: Callable[[], int]) -> NoReturn:
     the number of the signal, as shells report it.
     """
     signal.signal(signal.SIGTERM, _on_sigterm)
+    # Python goes elsewhere if this folder is not there; libraries in other languages do not.
+    os.environ["TMPDIR"] = tempfile.gettempdir()
     try:
         status = main()
         sys.stdout.flush()
