@@ -15,5 +15,6 @@ if sys.version_info < (3, 11):  # noqa: UP036 -- whoever has stripepy can have a
 # PYTHONPATH is for the stripepy that is run. A cluster sets it for another Python, too: what it
 # brings along comes last here, where it can break nothing.
 if "STRIPEPY_CAPTURE_RECORD" not in os.environ:
-    _theirs = {os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)}
+    _paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    _theirs = set(map(os.path.abspath, _paths))
     sys.path.sort(key=_theirs.__contains__)

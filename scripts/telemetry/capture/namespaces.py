@@ -20,6 +20,9 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+RTM_NEWROUTE, NLM_F_CREATE_REQUEST, RTA_OIF = 24, 0x401, 4
+# Table of local addresses, set by hand, valid on this machine, of the type "local".
+LOCAL_ROUTE = 255, 4, 254, 2
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 
@@ -58,6 +61,19 @@ def enter(host_name: str, covers: Mapping[str, Path]) -> bool:
             _mount(libc, str(cover), str(Path(covered).resolve()), MS_BIND)
     _raise_loopback()
     return True
+
+
+def lead_everything_here() -> None:
+    """Have every address lead to this machine, which refuses what nobody serves.
+
+    Without any route, an attempt would leave no packet that bears its address.
+    """
+    for family in (socket.AF_INET, socket.AF_INET6):
+        route = struct.pack("=8BI", family, 0, 0, 0, *LOCAL_ROUTE, 0)
+        route += struct.pack("=HHI", 8, RTA_OIF, socket.if_nametoindex("lo"))
+        header = struct.pack("=IHHII", 16 + len(route), RTM_NEWROUTE, NLM_F_CREATE_REQUEST, 0, 0)
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as sock:
+            sock.send(header + route)
 
 
 def _unshare(flags: int) -> ctypes.CDLL | None:

@@ -2,13 +2,13 @@
 
 import ast
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 
 from telemetry.capture.folder import run_paths
+from telemetry.capture.process import installing
 from telemetry.records.exits import Exit, UserError
 
 # What a line of code does, by the name that it calls.
@@ -133,8 +133,7 @@ def package() -> Path:
     """
     spec = PathFinder.find_spec("stripepy", run_paths())
     if spec is None or spec.origin is None:
-        mend = f"{sys.executable} -m pip install stripepy-hic"
-        raise UserError("stripepy is not installed", mend, Exit.NOT_CAPTURED)
+        raise UserError("stripepy is not installed", installing(), Exit.NOT_CAPTURED)
     return Path(spec.origin).parent
 
 

@@ -85,9 +85,9 @@ def run(main: Callable[[], int]) -> NoReturn:
     the number of the signal, as shells report it.
     """
     signal.signal(signal.SIGTERM, _on_sigterm)
-    # Python goes elsewhere if this folder is not there; libraries in other languages do not.
-    os.environ["TMPDIR"] = tempfile.gettempdir()
     try:
+        # Python goes elsewhere if this folder is not there; libraries in other languages do not.
+        os.environ["TMPDIR"] = tempfile.gettempdir()
         status = main()
         sys.stdout.flush()
     except UserError as error:
