@@ -14,9 +14,11 @@ DEV := .venv/dev-$(VERSION)
 TOOLS := .venv/tools/tools-$(VERSION)
 BROWSER := $(NPM)/.package-lock.json
 
-# Settings of the user's that would lead past .venv. PYTHONPATH reaches the scripts, but not pip.
+# What would lead Python or pip past .venv. PYTHONPATH reaches the scripts, for the stripepy that they
+# run, and nothing else.
+unexport $(filter-out PYTHONPATH,$(filter PYTHON%,$(.VARIABLES)))
 export PIP_USER := 0
-unexport PIP_PREFIX PIP_PYTHON PIP_ROOT PIP_TARGET PYTHONHOME PYTHONSAFEPATH UV_SYSTEM_PYTHON
+export PIP_DRY_RUN := 0
 
 # In test-all, a missing tool is a failure.
 ifneq ($(filter test-all,$(MAKECMDGOALS)),)
@@ -27,18 +29,19 @@ endif
 HALF = $(error MATRIX and RESOLUTION go together: make table MATRIX=map.hic RESOLUTION=10000)
 CALL = $(if $(MATRIX)$(RESOLUTION)$(ARGS),-- call "$$MATRIX" "$$RESOLUTION" $(ARGS)$(if $(and $(MATRIX),$(RESOLUTION)),,$(HALF)))
 
-SPHINX := $(BIN)/python -m sphinx -c . -d build/doctrees -E -n -q
+SPHINX := PYTHONPATH= $(BIN)/python -m sphinx -c . -d build/doctrees -E -n -q
 
 # One release of each package for every Python: the table shows some, and must not depend on it.
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --custom-compile-command 'make lock'
 
-# $(call install,FOLDER,MODULE) installs what $< locks; the module shows that it landed there.
+# $(call install,FOLDER,MODULE) installs what $< locks, wherever the user's settings would have pip
+# do it; the module shows that it landed there.
 install = @echo 'Installing $<'; export PYTHONPATH=; \
-	if command -v uv >/dev/null; \
-	then uv pip install --quiet --python $(1)/bin/python --require-hashes -r $<; \
-	else $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
-	fi && $(1)/bin/python -c 'import $(2)'
+	$(1)/bin/python -m pip --python=$(1)/bin/python install --quiet --disable-pip-version-check \
+	--target= --root=/ --prefix="$$PWD/$(1)" --require-hashes -r $< \
+	&& { $(1)/bin/python -c 'import $(2)' 2>/dev/null \
+	|| { echo '$(2) is not in $(1): look for what leads elsewhere in: pip config list' >&2; exit 1; }; }
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

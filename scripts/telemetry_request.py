@@ -7,13 +7,16 @@ to a receiver that answers, and keeps what comes. Exit status: 0 fine, 2 wrong u
 
 import argparse
 import os
-import shlex
 import sys
+from pathlib import Path
+
+# Where PYTHONSAFEPATH is set, Python does not look here.
+sys.path.insert(0, str(Path(__file__).parent))
 
 from telemetry.box import world
 from telemetry.box.observing import observe
 from telemetry.capture.command_line import CHANGES, localised
-from telemetry.capture.process import last_error
+from telemetry.capture.process import ending, require_end, typed
 from telemetry.records import exits, table
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.rows import columns
@@ -32,6 +35,7 @@ def main() -> int:
         inputs={name: str(path) for name, path in inputs.items()},
         missing_hosts=world.DATA_HOSTS,
         timeout=options.timeout,
+        typed=tuple(options.command),
     )
     seen = _observe(run)
     if seen.wire.requests:
@@ -43,8 +47,7 @@ def main() -> int:
     for attempt in dict.fromkeys(seen.attempts):
         print(f"note: it tried to reach something else: {attempt}", file=sys.stderr)
     if seen.exit_status:
-        ending = f"ended with exit status {seen.exit_status}: {last_error(seen)}"
-        print(f"note: stripepy {ending}", file=sys.stderr)
+        print(f"note: stripepy {ending(seen)}", file=sys.stderr)
     return Exit.OK
 
 
@@ -59,15 +62,12 @@ def _observe(run: Run) -> Observation:
     [exporter] = table.load().provenance.exporters
     with world.made(exporter["endpoint"]) as made:
         seen = observe([run], made)[run.name]
-    what = f"`stripepy {shlex.join(run.argv)}`"
     if seen.not_tried:
         mend = "on Linux, allow user namespaces; elsewhere, use telemetry_table.py --print"
         raise UserError(seen.not_tried, mend, Exit.NOT_CAPTURED)
     if seen.fault:
-        raise UserError(f"{what}: {seen.fault}", "run it again", Exit.NOT_CAPTURED)
-    if seen.timed_out:
-        mend = "allow it more time with --timeout SECONDS"
-        raise UserError(f"{what} did not end within {run.timeout:g} s", mend, Exit.NOT_CAPTURED)
+        raise UserError(f"{typed(run)}: {seen.fault}", "run it again", Exit.NOT_CAPTURED)
+    require_end(seen)
     return seen
 
 

@@ -11,12 +11,17 @@ import shlex
 import sys
 from pathlib import Path
 
+# Where PYTHONSAFEPATH is set, Python does not look here.
+sys.path.insert(0, str(Path(__file__).parent))
+
 from telemetry.capture.command_line import CHANGES, INFORMATION_OPTIONS, localised
 from telemetry.capture.process import (
+    CORRECT,
     capture,
-    last_error,
+    ending,
     require_one_message,
     require_telemetry,
+    typed,
 )
 from telemetry.records import exits, files
 from telemetry.records.exits import Exit, UserError
@@ -29,10 +34,19 @@ def main() -> int:
     options = _options()
     argv, inputs = localised(options.command)
     paths = {name: str(path) for name, path in inputs.items()}
-    seen = capture(Run("capture", argv, Mode.MEMORY, inputs=paths, timeout=options.timeout))
+    seen = capture(
+        Run(
+            "capture",
+            argv,
+            Mode.MEMORY,
+            inputs=paths,
+            timeout=options.timeout,
+            typed=tuple(options.command),
+        )
+    )
     require_telemetry(seen)
     if not INFORMATION_OPTIONS.isdisjoint(argv) and not seen.bodies:
-        message = f"`stripepy {shlex.join(argv)}` sends nothing"
+        message = f"{typed(seen.run)} sends nothing"
         if options.print:
             print(f"note: {message}", file=sys.stderr)
             return Exit.OK
@@ -41,12 +55,7 @@ def main() -> int:
         return _print(seen, options.format)
     require_one_message(seen)
     if seen.exit_status != 0:
-        raise UserError(
-            f"`stripepy {shlex.join(argv)}` ended with exit status {seen.exit_status}:"
-            f" {last_error(seen)}",
-            "do as StripePy says, or correct the command after --",
-            Exit.NOT_CAPTURED,
-        )
+        raise UserError(f"{typed(seen.run)} {ending(seen)}", CORRECT, Exit.NOT_CAPTURED)
     return _compare_or_write(seen, inputs, options)
 
 
@@ -88,8 +97,7 @@ def _print(seen: Observation, form: str) -> int:
         sys.stdout.write(write(pairs) if write else otlp.otlp_json(seen.body))
     require_one_message(seen)
     if seen.exit_status != 0:
-        ending = f"ended with exit status {seen.exit_status}: {last_error(seen)}"
-        print(f"note: stripepy {ending}", file=sys.stderr)
+        print(f"note: stripepy {ending(seen)}", file=sys.stderr)
     if left_out := sorted(name for name in os.environ if CHANGES.fullmatch(name)):
         print(
             f"note: your {', '.join(left_out)} would change what is sent, and had no part in this",

@@ -1,5 +1,6 @@
 """What StripePy sends, captured from real runs, compared with what the site says."""
 
+import os
 import sys
 
 # Before any module that an older Python cannot even read.
@@ -11,5 +12,9 @@ if sys.version_info < (3, 11):  # noqa: UP036 -- whoever has stripepy can have a
     )
     raise SystemExit(2)
 
-RECORD_VARIABLE = "STRIPEPY_CAPTURE_RECORD"
-"""Environment variable by which `capture` tells `child` where to record what happens."""
+# PYTHONPATH is for the stripepy that is run. A cluster sets it for another Python, too: what it
+# brings along comes last here, where it can break nothing.
+if "STRIPEPY_CAPTURE_RECORD" not in os.environ:
+    _paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    _theirs = set(map(os.path.abspath, _paths))
+    sys.path.sort(key=_theirs.__contains__)

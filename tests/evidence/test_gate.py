@@ -192,7 +192,7 @@ CHANGES = {
     ),
     "a C library connects": Change(
         {VIEW: before(VIEWING, "import ctypes; c = ctypes.CDLL(None); c.connect(c.socket(2, 1, 0), b'\\x02\\x00\\x01\\xbb\\xc0\\x00\\x02\\x01' + bytes(8), 16)")},
-        "only-collector", "had no way out", VIEWED,
+        "only-collector", "192.0.2.1:443", VIEWED,
     ),
     "one switch is gone": Change(
         {TELEMETRY: ('elif "NO_TELEMETRY" in os.environ:', "elif False:")},

@@ -1,9 +1,13 @@
 """The Makefile, among stand-ins that only write down what they are asked to do."""
 
+import hashlib
 import os
+import re
 import shutil
 import socket
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,28 +18,26 @@ DOCS, DEV = "requirements-docs.txt", "requirements-dev.txt"
 PYTHON = """#!/bin/sh
 case "$*" in
     *version_info*) cat version ;;
-    *venv*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python; echo venv >>log ;;
-    -c*) ;;
+    "-m venv"*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python; echo venv >>log ;;
+    "-m pip"*)
+        for last; do :; done
+        echo "$last$PYTHONPATH$PYTHONHOME$PYTHONSAFEPATH" >>log
+        test ! -e broken ;;
+    -c*) test ! -e elsewhere ;;
     *) printf '%s\\n' "$PYTHONPATH" "$@" >>log ;;
 esac
-"""
-UV = """#!/bin/sh
-for last; do :; done
-echo "$last$PIP_TARGET$PYTHONPATH" >>log
-test ! -e broken
 """
 
 
 class Workshop:
-    """A folder with the Makefile and stand-ins for Python and uv."""
+    """A folder with the Makefile and a stand-in for Python."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name in ("Makefile", DOCS, DEV):
             shutil.copy(ROOT / name, folder)
-        for name, text in (("python", PYTHON), ("uv", UV)):
-            (folder / name).write_text(text)
-            (folder / name).chmod(0o755)
+        (folder / "python").write_text(PYTHON)
+        (folder / "python").chmod(0o755)
         (folder / "version").write_text("3.11")
 
     def make(self, *arguments: str, **environment: str) -> tuple[list[str], str]:
@@ -44,7 +46,7 @@ class Workshop:
         run = subprocess.run(
             ["make", "PYTHON=./python", *arguments],
             cwd=self.folder,
-            env={"PATH": f"{self.folder}{os.pathsep}{os.defpath}", **environment},
+            env={"PATH": os.defpath, **environment},
             capture_output=True,
             text=True,
             check=False,
@@ -89,8 +91,41 @@ def test_another_python_is_refused_in_one_line(version: str, workshop: Workshop)
 
 
 def test_settings_of_the_user_reach_the_scripts_and_not_the_environment(workshop: Workshop) -> None:
-    made, _ = workshop.make("table", PIP_TARGET="elsewhere", PYTHONPATH="changed")
+    settings = {"PYTHONPATH": "changed", "PYTHONHOME": "none", "PYTHONSAFEPATH": "1"}
+    made, _ = workshop.make("table", **settings)
     assert made == ["venv", DOCS, "changed", "scripts/telemetry_table.py"]
+    (workshop.folder / "elsewhere").touch()
+    made, complaint = workshop.make("venv-dev", **settings)
+    assert made == [DEV]
+    assert complaint.startswith("pytest is not in .venv: ")
+    assert "pip config list" in complaint
+
+
+def test_no_setting_of_pip_leads_out_of_the_environment(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    wheel = tmp_path / "sphinx-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("sphinx.py", "")
+        for name, text in (("METADATA", "Name: sphinx"), ("WHEEL", "Wheel-Version: 1.0")):
+            archive.writestr(f"sphinx-1.dist-info/{name}", f"{text}\nVersion: 1\n")
+        archive.writestr("sphinx-1.dist-info/RECORD", "")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (tmp_path / DOCS).write_text(f"./{wheel.name} --hash=sha256:{digest}\n")
+    out = tmp_path / "elsewhere"
+    settings = [f"{name} = {out}\n" for name in ("target", "prefix", "root", "python")]
+    (tmp_path / "pip.conf").write_text("".join(["[global]\nuser=yes\ndry-run=yes\n", *settings]))
+    environment = {"PIP_CONFIG_FILE": "pip.conf", "PIP_USER": "1", "PIP_PREFIX": str(out)}
+    run = subprocess.run(
+        ["make", "venv", f"PYTHON={sys.executable}"],
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "PIP_NO_INDEX": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(list(tmp_path.glob(".venv/lib/*/site-packages/sphinx.py"))) == 1
+    assert not out.exists()
 
 
 def test_a_path_is_passed_whole_and_not_without_a_resolution(workshop: Workshop) -> None:
@@ -109,6 +144,15 @@ def test_help_lists_every_target(workshop: Workshop) -> None:
     printed = subprocess.check_output(["make"], cwd=workshop.folder, env=env, text=True)
     targets, _, _ = printed.partition("\n\n")
     assert sorted(line.split()[0] for line in targets.splitlines()) == sorted(phony)
+
+
+def test_the_make_of_macos_which_is_3_81_can_read_the_makefile() -> None:
+    newer = (
+        r"\bprivate\b|\bundefine\b|\.ONESHELL|\.SHELLFLAGS|\.RECIPEPREFIX|!=|::=|&:|^load\b"
+        r"|^define .*=|\$\((file|guile|let|intcmp) "
+    )
+    text = (ROOT / "Makefile").read_text()
+    assert [line for line in text.splitlines() if line[:1] != "\t" and re.search(newer, line)] == []
 
 
 def test_a_port_in_use_is_said_in_one_line() -> None:

@@ -11,7 +11,7 @@ from conftest import ROOT, need
 from snippets import Snippet, tried
 from telemetry.capture.command_line import CHANGES
 from telemetry.records import table
-from telemetry.table.coolers import make_multires_cooler
+from telemetry.table.coolers import make_cooler
 
 SNIPPETS = tried("see-for-yourself")
 
@@ -33,7 +33,7 @@ def test_a_command_prints_the_fields_of_this_site_or_what_the_page_says(
     on_the_wire = "telemetry_request.py" in snippet.code
     if on_the_wire:
         need("namespaces")
-    make_multires_cooler(project / "my.mcool")
+    make_cooler(project / "my.mcool")
     environment = {name: os.environ[name] for name in os.environ if not CHANGES.fullmatch(name)}
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     run = subprocess.run(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Doctor, installed_stripepy, python
+from conftest import Doctor, installed_stripepy, need, python
 from telemetry.records import fields, table
 from telemetry.records.exits import Exit
 from telemetry.records.rows import from_tsv
@@ -84,7 +84,7 @@ def test_a_contact_map_anywhere_can_be_printed(
     command: Command, project: Path, tmp_path: Path, form: str
 ) -> None:
     matrix = tmp_path / f"map.{form}"
-    {"cool": coolers.make_cooler, "mcool": coolers.make_multires_cooler}[form](matrix)
+    coolers.make_cooler(matrix)
     before = assets_of(project)
     run = command("--print", "--format", "tsv", "--", "call", str(matrix), "10000")
     assert printed(run)["params.contact_map_format"] == form
@@ -203,6 +203,8 @@ MISTAKES = [
     (["--print", "call", "sample.hic", "10000", "-p", "2"], 2, "goes behind --"),
     (["--", "--version"], 3, "sends nothing"),
     (["--", "call", "nosuch.hic", "10000"], 3, 'Not an existing file: "nosuch.hic"'),
+    (["--", "call", "/none/x.hic", "10000"], 3, 'Not an existing file: "/none/x.hic"'),
+    (["--", "call", "/d/my.mcool::/resolutions/10000", "1"], 3, "`stripepy call /d/my.mcool::/res"),
     (["--", "call", "sample.hic", "12345"], 3, "does not have interactions for resolution"),
     (["--", "call", "conf.py", "10000"], 3, "error opening file"),
     (["--", "nosuch"], 3, "invalid choice: 'nosuch'"),
@@ -231,6 +233,49 @@ def test_stripepys_own_words_are_whole(command: Command, project: Path) -> None:
     assert run.returncode == Exit.NOT_CAPTURED
     for words in ('existing file "o.hdf5"', 'existing file "o.log"', "Pass --force"):
         assert words in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [("table.py --check", 3), ("claims.py --only status", 3), ("request.py -- download", 0)],
+)
+def test_a_module_on_pythonpath_that_is_for_another_python_is_stripepys_problem_and_not_ours(
+    project: Path, tmp_path: Path, script: str, status: int
+) -> None:
+    if script.startswith("request"):
+        need("namespaces")
+    (tmp_path / "numpy.py").write_text("raise ImportError('for another Python')")
+    command = f"scripts/telemetry_{script}".split()
+    run = python(*command, folder=project, env={"PYTHONPATH": str(tmp_path)})
+    assert run.returncode == status
+    [line] = run.stderr.splitlines()
+    assert "ImportError: for another Python" in line
+    assert status == 0 or "mend: unset PYTHONPATH" in line
+
+
+PROVIDER = """
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+provider = TracerProvider()
+provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter("http://10.1.2.3:4318/traces")))
+trace.set_tracer_provider(provider)
+"""
+
+
+def test_a_span_that_a_provider_set_before_takes_elsewhere_is_not_shown_as_stripepys(
+    command: Command, project: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(PROVIDER)
+    path = {"PYTHONPATH": str(tmp_path)}
+    run = command("--print", *LIST, **path)
+    assert (run.returncode, run.stdout) == (Exit.NOT_CAPTURED, "")
+    assert "a tracer provider that was set before StripePy's own" in run.stderr
+    need("namespaces")
+    run = python("scripts/telemetry_request.py", *LIST, folder=project, env=path)
+    assert run.stdout == "nothing reached StripePy's collector\n"
+    assert run.stderr == "note: it tried to reach something else: connection to 10.1.2.3:4318\n"
 
 
 def test_without_stripepy_the_error_says_how_to_install_it(tmp_path: Path, project: Path) -> None:

@@ -13,6 +13,7 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 
 from telemetry.box.world import World
+from telemetry.capture import namespaces
 from telemetry.capture.process import capture
 from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import NO_NAMESPACES, Mode, Observation, Run
@@ -75,8 +76,9 @@ def _load_supervisor() -> None:
     """Start the server that forks supervisors, with their modules loaded once for all."""
     _CONTEXT.set_forkserver_preload(["telemetry.box.supervisor", "h5py"])
     before = os.environ.get("PYTHONPATH")
-    # It looks for what it loads where Python does, not where this process does.
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SCRIPTS), before)))
+    # It looks for what it loads where Python does, not where this process does. What the caller
+    # has there is for stripepy: a sitecustomize that starts a thread would keep namespaces out.
+    os.environ["PYTHONPATH"] = str(SCRIPTS)
     try:
         forkserver.ensure_running()
     finally:
@@ -131,6 +133,5 @@ def have_namespaces() -> bool:
 
     Some systems let a process in and then allow it nothing there.
     """
-    module = [sys.executable, "-m", "telemetry.capture.namespaces"]
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
-    return subprocess.run(module, env=environment, check=False).returncode == 0
+    command = [sys.executable, "-IS", namespaces.__file__]
+    return subprocess.run(command, check=False).returncode == 0

@@ -26,6 +26,9 @@ PROXY_PORT = 3128
 NAME_SERVER_PORT = 53
 HTTPS_PORT = 443
 
+ALL_PACKETS = 3
+SYN, SYN_ACK = 0x02, 0x12
+
 STATUS = {
     Network.BAD_REQUEST: 400,
     Network.NOT_FOUND: 404,
@@ -207,6 +210,49 @@ class Proxy(threading.Thread):
                         sock.close()
                     return
                 ends[end].sendall(piece)
+
+
+class Packets(threading.Thread):
+    """Keeps where packets go in this network: each new connection and datagram, whoever sends it.
+
+    Args:
+        known: Ports on loopback of the other servers.
+    """
+
+    def __init__(self, known: Collection[int]) -> None:
+        super().__init__(daemon=True)
+        self.known = {f"{LOOPBACK}:{port}" for port in known}
+        self.found: dict[str, None] = {}
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ALL_PACKETS))
+
+    def run(self) -> None:
+        while True:
+            self._take(self.socket.recv(128))
+
+    def addresses(self) -> list[str]:
+        """Return where packets went until now, but for the other servers."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._take(self.socket.recv(128, socket.MSG_DONTWAIT))
+        return list(self.found)
+
+    def _take(self, packet: bytes) -> None:
+        if packet[0] >> 4 == 4:
+            protocol, ends = packet[9], (packet[12:16], packet[16:20])
+            family, form, rest = socket.AF_INET, "{}:{}", packet[(packet[0] & 15) * 4 :]
+        else:
+            protocol, ends = packet[6], (packet[8:24], packet[24:40])
+            family, form, rest = socket.AF_INET6, "[{}]:{}", packet[40:]
+        if protocol == socket.IPPROTO_UDP or (
+            protocol == socket.IPPROTO_TCP and rest[13] & SYN_ACK == SYN
+        ):
+            ports = (int.from_bytes(rest[at : at + 2]) for at in (0, 2))
+            source, target = (
+                form.format(socket.inet_ntop(family, end), port)
+                for end, port in zip(ends, ports, strict=True)
+            )
+            if not self.known & {source, target}:
+                self.found[target] = None
 
 
 class NameServer(threading.Thread):

@@ -57,6 +57,12 @@ def supervise(run: Run, world: World) -> Observation:
 
         namespaces.adopt_orphans()
         seen = servers.Seen()
+        # Before there is anything to see.
+        if run.network is not Network.NO_NETWORK:
+            namespaces.lead_everything_here()
+        ports = {world.port, servers.PROXY_PORT, servers.NAME_SERVER_PORT}
+        packets = servers.Packets(ports | {servers.HTTPS_PORT} if run.hosts else ports)
+        packets.start()
         opened = _open(run, world, seen)
         process = _Process(run, world, folder)
         exit_status, timed_out, started, ended = process.attend()
@@ -73,7 +79,7 @@ def supervise(run: Run, world: World) -> Observation:
             stdout=folder.text("stdout"),
             stderr=folder.text("stderr"),
             bodies=tuple(request.body for request in seen.requests),
-            attempts=tuple(_attempts(run, world, seen, counts, opened)),
+            attempts=tuple(_attempts(run, world, seen, counts, opened, packets.addresses())),
             files=folder.changed(before),
             folder=str(folder.work),
             sealed=True,
@@ -135,7 +141,12 @@ def _serve(server: servers.TlsServer) -> None:
 
 
 def _attempts(
-    run: Run, world: World, seen: servers.Seen, counts: dict[str, int], opened: int
+    run: Run,
+    world: World,
+    seen: servers.Seen,
+    counts: dict[str, int],
+    opened: int,
+    addresses: list[str],
 ) -> Iterator[str]:
     """Yield every attempt to reach anything but the collector and what the command line names."""
     for name in seen.look_ups:
@@ -145,7 +156,8 @@ def _attempts(
         yield f"{counts['unrouted']} packets that had no way out"
     # Through the proxy, there are two connections for each: one of them is the proxy's.
     known = opened + seen.connections + seen.other_connections + len(seen.tunnels)
-    if counts["tcp"] > known and run.network is Network.ANSWERS:
+    yield from (f"connection to {address}" for address in addresses)
+    if not addresses and counts["tcp"] > known and run.network is Network.ANSWERS:
         yield f"{counts['tcp'] - known} connections to something else on this machine"
 
 

@@ -124,6 +124,11 @@ def caller_paths() -> list[str]:
     return [str(Path(path).resolve()) for path in paths if path]
 
 
+def run_paths() -> list[str]:
+    """Return where a run looks for modules: in the folders of the caller's PYTHONPATH first."""
+    return [*caller_paths(), *sys.path]
+
+
 def add_path(environment: dict[str, str], folder: Path) -> None:
     """Put a folder first on the PYTHONPATH of an environment."""
     paths = filter(None, (str(folder), environment.get("PYTHONPATH")))

@@ -23,6 +23,9 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 TEMPORARY = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
 """The machine's places for temporary files."""
 
+RTM_NEWROUTE, NLM_F_CREATE_REQUEST, RTA_OIF = 24, 0x401, 4
+# Table of local addresses, set by hand, valid on this machine, of the type "local".
+LOCAL_ROUTE = 255, 4, 254, 2
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 
@@ -90,6 +93,19 @@ def left_in_temporary(keeps: Collection[Path]) -> Iterator[str]:
         for folder, folders, names in os.walk(place):
             folders[:] = [name for name in folders if Path(folder, name) not in keeps]
             yield from (str(Path(folder, name)) for name in names)
+
+
+def lead_everything_here() -> None:
+    """Have every address lead to this machine, which refuses what nobody serves.
+
+    Without any route, an attempt would leave no packet that bears its address.
+    """
+    for family in (socket.AF_INET, socket.AF_INET6):
+        route = struct.pack("=8BI", family, 0, 0, 0, *LOCAL_ROUTE, 0)
+        route += struct.pack("=HHI", 8, RTA_OIF, socket.if_nametoindex("lo"))
+        header = struct.pack("=IHHII", 16 + len(route), RTM_NEWROUTE, NLM_F_CREATE_REQUEST, 0, 0)
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as sock:
+            sock.send(header + route)
 
 
 def _unshare(flags: int) -> ctypes.CDLL | None:

@@ -31,6 +31,9 @@ from telemetry.records.runs import Observation, Run
 FIRST_RELEASE_WITH_TELEMETRY = (1, 1, 1)
 """StripePy release that introduced telemetry; source: its documentation, page "Telemetry"."""
 
+CORRECT = "do as StripePy says, or correct the command after --"
+"""How a command that fails is mended."""
+
 
 def capture(
     run: Run,
@@ -82,6 +85,7 @@ def capture(
             exporters=tuple(folder.records("exporter")),
             versions=next(iter(folder.records("versions")), {}),
             missing=" and ".join(folder.records("missing")),
+            provided=any(folder.records("provided")),
             finished=bool(folder.records("finished")),
             variables=tuple(folder.records("variable")),
             written_elsewhere=tuple(folder.records("written")),
@@ -121,6 +125,7 @@ class Outcome(StrEnum):
     """How a capture ended; the first that applies, from the top."""
 
     TIMED_OUT = "timed out"
+    PROVIDED = "handed its span to another tracer provider"
     OUTBOUND_ATTEMPT = "tried to reach something outside"
     KILLED = "ended by a signal"
     CRASHED = "ended without returning from stripepy"
@@ -133,6 +138,8 @@ def outcome(seen: Observation) -> Outcome:
     """Return how a capture ended."""
     if seen.timed_out:
         return Outcome.TIMED_OUT
+    if seen.provided:
+        return Outcome.PROVIDED
     if seen.attempts:
         return Outcome.OUTBOUND_ATTEMPT
     if seen.exit_status < 0:
@@ -144,19 +151,52 @@ def outcome(seen: Observation) -> Outcome:
     return Outcome.ONE_MESSAGE if seen.bodies else Outcome.NO_MESSAGE
 
 
+def typed(run: Run) -> str:
+    """Return the command of a run as its user typed it."""
+    return f"`stripepy {shlex.join(run.typed or run.argv)}`"
+
+
+def ending(seen: Observation) -> str:
+    """Say how a run ended that failed."""
+    return f"ended with exit status {seen.exit_status}: {last_error(seen)}"
+
+
 def last_error(seen: Observation) -> str:
     """Return StripePy's own last error with its direct cause, in its own words; empty for none.
 
-    What it prints after an error belongs to it: the names of files, or what to do.
+    What it prints after an error belongs to it: the names of files, or what to do. Paths are quoted
+    as they were typed.
     """
     text = re.sub(r"\x1b\[[0-9;]*m", "", seen.stderr).strip()
     error = r"^(?:[\w.]*(?:Error|Exception|Interrupt|Warning)|.*error): .+"
+    for ours, theirs in zip(seen.run.argv, seen.run.typed, strict=False):
+        name = ours.rpartition("=")[2]
+        path = theirs[len(ours) - len(name) :]
+        text = text.replace(f'"{name}"', f'"{path}"').replace(f"'{name}'", f"'{path}'")
     found = list(re.finditer(error, text, re.MULTILINE))
     if not found:
         return text.splitlines()[-1] if text else ""
     said = text[found[-1].start() :]
     causes = [match[0] for match in found if match[0] not in said]
     return f"{said} because of {causes[-1]}" if causes else said
+
+
+def installing(interpreter: Path | str = sys.executable) -> str:
+    """Say how a stripepy that does not run is mended."""
+    pip = f"{interpreter} -m pip install --upgrade stripepy-hic"
+    return f"unset PYTHONPATH if it is for another Python; else {pip}" if caller_paths() else pip
+
+
+def require_end(seen: Observation) -> None:
+    """Refuse a run that did not come to its end.
+
+    Raises:
+        UserError: If it had to be ended.
+    """
+    if seen.timed_out:
+        message = f"{typed(seen.run)} did not end within {seen.run.timeout:g} s"
+        mend = "allow it more time with --timeout SECONDS"
+        raise UserError(message, mend, Exit.NOT_CAPTURED)
 
 
 def require_telemetry(seen: Observation) -> None:
@@ -168,15 +208,14 @@ def require_telemetry(seen: Observation) -> None:
     if outcome(seen) is not Outcome.NO_MESSAGE:
         return
     release = seen.versions.get("stripepy-hic")
-    pip = f"{sys.executable} -m pip install --upgrade stripepy-hic"
     if seen.missing or release is None:
         reason = seen.missing or "stripepy-hic is not installed"
-        raise UserError(f"stripepy cannot run here: {reason}", pip, Exit.NOT_CAPTURED)
+        raise UserError(f"stripepy cannot run here: {reason}", installing(), Exit.NOT_CAPTURED)
     numbers = tuple(int(number) for number in re.findall(r"\d+", release)[:3])
     if numbers < FIRST_RELEASE_WITH_TELEMETRY:
         first = ".".join(map(str, FIRST_RELEASE_WITH_TELEMETRY))
         message = f"stripepy-hic {release} sends no telemetry, which came with {first}"
-        raise UserError(message, pip, Exit.NOT_CAPTURED)
+        raise UserError(message, installing(), Exit.NOT_CAPTURED)
 
 
 def require_one_message(seen: Observation) -> None:
@@ -185,13 +224,17 @@ def require_one_message(seen: Observation) -> None:
     Raises:
         UserError: With what went wrong, in StripePy's own words where it has any.
     """
-    mend = "do as StripePy says, or correct the command after --"
+    require_end(seen)
+    mend = CORRECT
     match outcome(seen):
         case Outcome.ONE_MESSAGE:
             return
-        case Outcome.TIMED_OUT:
-            what = f"did not end within {seen.run.timeout:g} s"
-            mend = "allow it more time with --timeout SECONDS"
+        case Outcome.PROVIDED:
+            what = (
+                "hands its span to a tracer provider that was set before StripePy's own:"
+                " the span goes where that one sends it, and not to StripePy's collector"
+            )
+            mend = "see where with telemetry_request.py; a sitecustomize on PYTHONPATH can set one"
         case Outcome.OUTBOUND_ATTEMPT:
             what = f"was refused: {', '.join(dict.fromkeys(seen.attempts))}"
             mend = "none for `download`, whose data cannot be fetched here; else find out who asks"
@@ -206,8 +249,9 @@ def require_one_message(seen: Observation) -> None:
             mend = "look at them with --print, then find out why"
         case Outcome.NO_MESSAGE if seen.exit_status != 0:
             what = f"failed before its telemetry: {last_error(seen) or seen.exit_status}"
+            if re.search("(Import|ModuleNotFound)Error", what):
+                mend = installing(sys.executable)
         case _:
             what = "sent no message: telemetry is switched off or could not be set up"
             mend = "run it with --verbosity debug to read StripePy's reason"
-    command = f"`stripepy {shlex.join(seen.run.argv)}`"
-    raise UserError(f"{command} {what}", mend, Exit.NOT_CAPTURED)
+    raise UserError(f"{typed(seen.run)} {what}", mend, Exit.NOT_CAPTURED)

@@ -103,6 +103,7 @@ def replace_exporter() -> None:
     cannot be imported there is nothing to replace: stripepy cannot send either.
     """
     try:
+        from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
         from opentelemetry.exporter.otlp.proto.http import trace_exporter
         from opentelemetry.sdk.trace import ReadableSpan
@@ -112,6 +113,9 @@ def replace_exporter() -> None:
         record(missing=str(error))
         return
 
+    # Where this variable is set, to ask for the provider is to set it.
+    if "OTEL_PYTHON_TRACER_PROVIDER" not in os.environ:
+        record(provided=not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider))
     signature = inspect.signature(trace_exporter.OTLPSpanExporter)
 
     class SealedExporter(InMemorySpanExporter):

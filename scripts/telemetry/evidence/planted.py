@@ -108,7 +108,7 @@ def _fill(folder: Path) -> None:
             "metadata": json.dumps({"note": PLANTED["the matrix's metadata"]}),
         }
         coolers.make_cooler(folder / "matrix.cool", _chromosomes(), texts)
-        coolers.make_multires_cooler(folder / "matrix.mcool", _chromosomes(), texts)
+        coolers.make_cooler(folder / "matrix.mcool", _chromosomes(), texts)
         (folder / "cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
         (folder / "data").write_bytes(b"a small data set")
         absent = folder / "absent" / "opentelemetry" / "__init__.py"

@@ -1,13 +1,14 @@
 """Every line of the installed stripepy that sets or sends telemetry, found in its syntax tree."""
 
 import ast
-import importlib.util
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 
+from telemetry.capture.folder import run_paths
+from telemetry.capture.process import installing
 from telemetry.records.exits import Exit, UserError
 
 # What a line of code does, by the name that it calls.
@@ -130,10 +131,9 @@ def package() -> Path:
     Raises:
         UserError: If stripepy is not installed.
     """
-    spec = importlib.util.find_spec("stripepy")
+    spec = PathFinder.find_spec("stripepy", run_paths())
     if spec is None or spec.origin is None:
-        mend = f"{sys.executable} -m pip install stripepy-hic"
-        raise UserError("stripepy is not installed", mend, Exit.NOT_CAPTURED)
+        raise UserError("stripepy is not installed", installing(), Exit.NOT_CAPTURED)
     return Path(spec.origin).parent
 
 

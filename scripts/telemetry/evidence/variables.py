@@ -9,7 +9,10 @@ import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
+
+from telemetry.capture.folder import run_paths
 
 PACKAGES = ("opentelemetry", "requests", "urllib3", "certifi", "ssl", "netrc", "urllib.request")
 
@@ -203,7 +206,7 @@ def named() -> set[str]:
 
 
 def _modules(package: str) -> Iterator[Path]:
-    spec = importlib.util.find_spec(package)
+    spec = PathFinder.find_spec(package, run_paths()) or importlib.util.find_spec(package)
     if spec is None:
         return
     if spec.submodule_search_locations:

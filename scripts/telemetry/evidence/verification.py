@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from telemetry.box.observing import have_namespaces, observe
 from telemetry.box.world import World
+from telemetry.capture.process import installing, last_error
 from telemetry.evidence import conditions, source_lines, variables
 from telemetry.evidence.claims import ambient, options, unreachable
 from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCHES, Subcommand
@@ -68,10 +69,9 @@ def make_plan(world: World) -> Plan:
     parser, versions = first["the parser"].parser, first["the versions"].versions
     if not parser or "stripepy-hic" not in versions:
         seen = first["the parser"]
-        said = seen.not_tried or seen.fault or seen.stderr.strip() or "it said nothing"
-        mend = f"{world.interpreter} -m pip install stripepy-hic"
+        said = seen.not_tried or seen.fault or last_error(seen) or "it said nothing"
         message = f"stripepy cannot be asked for its options: {said}"
-        raise UserError(message, mend, Exit.NOT_CAPTURED)
+        raise UserError(message, installing(world.interpreter), Exit.NOT_CAPTURED)
     known = conditions.subcommands(parser)
     settings = variables.settings(variables.named() - {*SWITCHES, *OTHER_SWITCHES})
     topics = conditions.plan(known, conditions.program_flags(parser), settings)

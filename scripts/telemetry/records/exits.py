@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from enum import IntEnum
 from typing import NoReturn
@@ -85,6 +86,8 @@ def run(main: Callable[[], int]) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
+        # Python goes elsewhere if this folder is not there; libraries in other languages do not.
+        os.environ["TMPDIR"] = tempfile.gettempdir()
         status = main()
         sys.stdout.flush()
     except UserError as error:

@@ -82,6 +82,7 @@ class Run:
     Attributes:
         name: What the run is called; tells it apart from every other.
         argv: Arguments after `stripepy`.
+        typed: What its user typed for them, with whole paths; empty if it is no user's.
         mode: How it is observed.
         environment: Variables to set on top; `{home}` stands for the home folder, `{files}` for
             the world's folder, `{authority}` and `{certificate}` for PEM files of the collector's
@@ -121,6 +122,7 @@ class Run:
     missing_hosts: tuple[str, ...] = ()
     changed: str = ""
     timeout: float = 120.0
+    typed: tuple[str, ...] = ()
 
     @property
     def subcommand(self) -> str:
@@ -234,6 +236,7 @@ class Observation:
         exporters: Settings that each OTLP exporter was constructed with; in memory only.
         versions: Versions of "python", "stripepy-hic" and "opentelemetry-sdk"; in memory only.
         missing: Why stripepy or OpenTelemetry could not be imported; in memory only.
+        provided: Whether a tracer provider was set before StripePy's; in memory only.
         finished: Whether stripepy's main function came to its end; in memory only.
         variables: Environment variables that were asked for by name; if it was watched.
         written_elsewhere: Files left in the machine's emptied places for temporary files; and if it
@@ -260,6 +263,7 @@ class Observation:
     exporters: tuple[Mapping[str, Any], ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     missing: str = ""
+    provided: bool = False
     finished: bool = False
     variables: tuple[str, ...] = ()
     written_elsewhere: tuple[str, ...] = ()

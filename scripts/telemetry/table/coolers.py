@@ -23,10 +23,10 @@ ATTRIBUTES = {
 def make_cooler(
     path: Path, chromosomes: Mapping[str, int] = CHROMOSOMES, texts: Mapping[str, str] = ATTRIBUTES
 ) -> None:
-    """Write the sample contact map as .cool, in place of any file at `path`.
+    """Write the sample contact map, in place of any file at `path`.
 
     Args:
-        path: The file to write.
+        path: The file to write; as .mcool, it has one resolution.
         chromosomes: Lengths of the sample's chromosomes in bp, by name.
         texts: What the file says of itself.
 
@@ -34,25 +34,11 @@ def make_cooler(
         OSError: If the file cannot be written.
     """
     with h5py.File(path, "w") as file:
-        _fill(file, chromosomes, texts)
-
-
-def make_multires_cooler(
-    path: Path, chromosomes: Mapping[str, int] = CHROMOSOMES, texts: Mapping[str, str] = ATTRIBUTES
-) -> None:
-    """Write the sample contact map as .mcool of one resolution, in place of any file at `path`.
-
-    Args:
-        path: The file to write.
-        chromosomes: Lengths of the sample's chromosomes in bp, by name.
-        texts: What the file says of itself.
-
-    Raises:
-        OSError: If the file cannot be written.
-    """
-    with h5py.File(path, "w") as file:
-        file.attrs.update({"format": "HDF5::MCOOL", "format-version": 2, "bin-type": "fixed"})
-        _fill(file.create_group(f"resolutions/{RESOLUTION}"), chromosomes, texts)
+        group: h5py.Group = file
+        if path.suffix == ".mcool":
+            file.attrs.update({"format": "HDF5::MCOOL", "format-version": 2, "bin-type": "fixed"})
+            group = file.create_group(f"resolutions/{RESOLUTION}")
+        _fill(group, chromosomes, texts)
 
 
 def _fill(group: h5py.Group, chromosomes: Mapping[str, int], texts: Mapping[str, str]) -> None:

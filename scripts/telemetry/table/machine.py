@@ -7,8 +7,9 @@ compared with what the Python standard library says here and now.
 import platform
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 
+from telemetry.capture.folder import run_paths
 from telemetry.records.fields import Dictionary
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.rows import Row, format_cell
@@ -32,10 +33,7 @@ def expected(field: str) -> list[str]:
     package = {"telemetry.sdk.version": "opentelemetry-sdk", "service.version": "stripepy-hic"}.get(
         field, field.removeprefix("dependency.").removesuffix(".version")
     )
-    try:
-        return [version(package)]
-    except PackageNotFoundError:
-        return []
+    return [found.version for found in distributions(name=package, path=run_paths())][:1]
 
 
 def compare(rows: Sequence[Row], dictionary: Dictionary) -> list[Finding]:
