@@ -81,7 +81,7 @@ TOOLS = {
         "shell",
         "lmod",
         Path("/usr/share/lmod/lmod/init/bash"),
-        "apt-get install lmod, or as .ci/run does beside environment-modules",
+        ".ci/lmod",
     ),
     "systemd": _file(
         "shell", "systemd", Path("/usr/lib/systemd/systemd"), "apt-get install systemd"
