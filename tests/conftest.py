@@ -77,6 +77,15 @@ TOOLS = {
         Path("/usr/share/modules/init/bash"),
         "apt-get install environment-modules",
     ),
+    "lmod": _file(
+        "shell",
+        "lmod",
+        Path("/usr/share/lmod/lmod/init/bash"),
+        ".ci/lmod",
+    ),
+    "systemd": _file(
+        "shell", "systemd", Path("/usr/lib/systemd/systemd"), "apt-get install systemd"
+    ),
     "git": _program("checkout", "git", "git"),
     "workflow tools": _file(
         "workflow", "snakemake", ROOT / ".venv" / "tools" / "bin" / "snakemake", "make test-all"

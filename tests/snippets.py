@@ -1,9 +1,15 @@
-"""The snippets of a page, as they stand there."""
+"""The snippets of a page, as they stand there, and where they run."""
 
+import os
 import re
+import subprocess
+import sys
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import pytest
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Generic
 
@@ -11,6 +17,11 @@ from conftest import ROOT
 
 SNIPPET = re.compile(r"^\.\. snippet:: (\S+)\n((?:   :.*\n)*)\n((?:(?:   .*)?\n)+)", re.MULTILINE)
 OPTION = re.compile(r"^   :([a-z-]+): (.*)$", re.MULTILINE)
+SWITCH, NO_SWITCH = "STRIPEPY_NO_TELEMETRY", "STRIPEPY_NO_SUCH_SWITCH"
+COMMAND = "stripepy call my.mcool 10000"
+TOOLS = ROOT / ".venv" / "tools" / "bin"
+# The last argument is where Snakemake looks for the result.
+STAND_IN = '#!/bin/sh\necho "${{{}-not set}}" >>{}\nfor last; do :; done\ntouch "$last"\n'
 
 
 @dataclass(frozen=True)
@@ -62,3 +73,81 @@ def _snippet(language: str, options: str, body: str) -> Snippet:
         output="".join(text for kind, text in tokens if kind is Generic.Output),
         not_tried=given.get("not-tried", ""),
     )
+
+
+# -- Where they run -------------------------------------------------------------------------------
+
+
+class Place:
+    """A private folder in which a tool runs, with a stand-in for stripepy."""
+
+    def __init__(self, folder: Path) -> None:
+        self.work, self.bin, self.record = folder / "work", folder / "bin", folder / "record"
+        self.home, self.said = folder / "home", ""
+        for made in (self.work, self.bin, self.home):
+            made.mkdir(parents=True)
+        (self.work / "my.mcool").touch()
+        (self.bin / "python3").symlink_to(sys.executable)
+        stand_in = self.bin / "stripepy"
+        stand_in.write_text(STAND_IN.format(SWITCH, self.record))
+        stand_in.chmod(0o755)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file in the working directory."""
+        path = self.work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def run(self, *words: str | Path) -> str:
+        """Run a tool to its end and return what it prints."""
+        path = os.pathsep.join((str(self.bin), str(TOOLS), os.environ["PATH"]))
+        run = subprocess.run(
+            words,
+            cwd=self.work,
+            env={"PATH": path, "HOME": str(self.home), "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            start_new_session=True,
+        )
+        self.said += run.stdout + run.stderr
+        return run.stdout
+
+    def found(self) -> str:
+        """What the one run of stripepy finds in the variable."""
+        values = self.record.read_text().splitlines() if self.record.exists() else []
+        assert len(values) == 1, f"not one run of stripepy:\n{self.said}"
+        return values[0]
+
+
+Runner = Callable[[Place, Snippet], str]
+
+
+def assert_switches(run: Runner, snippet: Snippet, folder: Path) -> None:
+    """A snippet sets the variable, and the same with another name does not.
+
+    Args:
+        run: Runs it with its tool. A stand-in for stripepy, on PATH, writes down what it finds.
+        snippet: As it stands on the page.
+        folder: An empty one.
+    """
+    off, on = Place(folder / "off"), Place(folder / "on")
+    run(off, snippet)
+    assert off.found() == "1"
+    run(on, replace(snippet, code=snippet.code.replace(SWITCH, NO_SWITCH)))
+    assert on.found() == "not set"
+
+
+def parameters(found: list[Snippet], slow: Collection[str]) -> list[object]:
+    """A test for each snippet; those of some tools are slow."""
+    return [
+        pytest.param(
+            snippet,
+            id=f"{number}: {snippet.tool}: {snippet.caption or 'check'}",
+            marks=[pytest.mark.slow] if snippet.tool in slow else [],
+        )
+        for number, snippet in enumerate(found, start=1)
+    ]

@@ -1,0 +1,195 @@
+"""Every snippet for packagers and administrators sets the variable, or the page says: not tested.
+
+Where only the format can be tested, it is, and the page still says: not tested.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from conftest import need
+from snippets import (
+    COMMAND,
+    SWITCH,
+    Place,
+    Runner,
+    Snippet,
+    assert_switches,
+    parameters,
+    snippets,
+    tried,
+)
+
+SNIPPETS = tried("administrators")
+[LEAVE] = [snippet for snippet in SNIPPETS if "deactivate.d" in snippet.caption]
+INIT = {
+    "environment-modules": "/usr/share/modules/init/bash",
+    "lmod": "/usr/share/lmod/lmod/init/bash",
+}
+GENERATOR = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
+# What every easyconfig has to say.
+EASYCONFIG = """\
+easyblock = "Bundle"
+name, version, toolchain = "stripes", "1", SYSTEM
+homepage, description = "https://example.org/", "Nothing to build"
+"""
+BUILD = (
+    "eb stripes.eb --module-only --force --skip-sanity-check --prefix=built --robot-paths=."
+    " --modules-tool=EnvironmentModules --module-syntax=Tcl"
+    " --allow-use-as-root-and-accept-consequences"
+)
+
+
+# -- How each tool runs a snippet -----------------------------------------------------------------
+
+
+def wrapper(place: Place, snippet: Snippet) -> str:
+    path = place.write("bin/stripepy", snippet.code.replace("/opt/stripepy/bin", str(place.bin)))
+    path.chmod(0o755)
+    return place.run("sh", "-c", f"PATH={path.parent}:$PATH; {COMMAND}")
+
+
+def conda(place: Place, snippet: Snippet) -> str:
+    """In the shell of the user, as conda reads it."""
+    return place.run("sh", "-c", f"{snippet.code}{COMMAND}")
+
+
+def apptainer(place: Place, snippet: Snippet) -> str:
+    """The section that Apptainer runs when a container starts."""
+    return place.run("sh", "-c", f"{snippet.code.partition('%environment')[2]}{COMMAND}")
+
+
+def modules(place: Place, snippet: Snippet) -> str:
+    """With each tool that reads the file, in sessions of their own, up to one that sets nothing."""
+    lua = snippet.tool == "Lmod"
+    tools = ["lmod"] if lua else [*INIT]
+    need(*tools)
+    folder = place.write(f"modules/stripes{'.lua' if lua else ''}", snippet.code).parent
+    for tool in tools:
+        place.record.unlink(missing_ok=True)
+        load(place, tool, f"module use {folder}; module load stripes; {COMMAND}")
+        if place.found() != "1":
+            break
+    return ""
+
+
+def load(place: Place, tool: str, commands: str) -> str:
+    return place.run("bash", "-c", f"source {INIT[tool]}; {commands}")
+
+
+def easybuild(place: Place, snippet: Snippet) -> str:
+    need("workflow tools", "environment-modules")
+    place.write("stripes.eb", EASYCONFIG + snippet.code)
+    use = "module use built/modules/all; module load stripes"
+    return load(place, "environment-modules", f"{BUILD}; {use}; {COMMAND}")
+
+
+def slurm(place: Place, snippet: Snippet) -> str:
+    """As Slurm's manual says: what a line that begins with `export` assigns is set."""
+    printed = place.run("sh", place.write("prolog.sh", snippet.code)).splitlines()
+    return with_variables(place, [line[7:] for line in printed if line.startswith("export ")])
+
+
+def systemd(place: Place, snippet: Snippet) -> str:
+    """A user's own file has the same format and the same reader."""
+    need("systemd")
+    name = place.home / ".config" / "environment.d" / Path(snippet.file).name
+    place.write(str(name), snippet.code)
+    return with_variables(place, place.run(GENERATOR).splitlines())
+
+
+def action(place: Place, snippet: Snippet) -> str:
+    """Its steps, each in a shell of its own; later steps find what is in the file."""
+    file = place.write("variables", "")
+    for step in YAML(typ="safe").load(snippet.code)["runs"]["steps"]:
+        place.run("env", f"GITHUB_ENV={file}", step["shell"], "-c", step["run"])
+    return with_variables(place, file.read_text().splitlines())
+
+
+def with_variables(place: Place, variables: list[str]) -> str:
+    return place.run("env", *variables, *COMMAND.split())
+
+
+def login(place: Place, snippet: Snippet) -> str:
+    """In a session that reads the files of the system, one of which is the snippet."""
+    need("namespaces")
+    folder = place.write(Path(snippet.file).name, snippet.code).parent
+    cover = 'mount --bind "$1" /etc/profile.d && exec bash -l -c "$2"'
+    # A login session sets PATH anew.
+    command = f"PATH={place.bin}:$PATH; {COMMAND}"
+    return place.run(
+        "unshare", "--map-root-user", "--mount", "sh", "-c", cover, "sh", folder, command
+    )
+
+
+TOOL: dict[str, Runner] = {
+    "sh": wrapper,
+    "sh, without conda": conda,
+    "sh, without Apptainer": apptainer,
+    "Environment Modules and Lmod": modules,
+    "Lmod": modules,
+    "EasyBuild": easybuild,
+    "sh, without Slurm": slurm,
+    "systemd's generator": systemd,
+    "bash, without GitHub": action,
+    "a login session of bash": login,
+}
+
+
+# -- What the page promises -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    parameters([each for each in SNIPPETS if each is not LEAVE], slow={"EasyBuild"}),
+)
+def test_a_snippet_sets_the_variable_and_the_same_with_another_name_does_not(
+    snippet: Snippet, tmp_path: Path
+) -> None:
+    assert_switches(TOOL[snippet.tool], snippet, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("", "not set"), (f"export {SWITCH}=mine; ", "mine")]
+)
+def test_leaving_a_conda_environment_brings_back_what_the_user_had(
+    before: str, after: str, tmp_path: Path
+) -> None:
+    [enter] = [each for each in SNIPPETS if "/activate.d" in each.caption]
+    place = Place(tmp_path)
+    # Twice, since an environment that is activated again is left first.
+    conda(place, Snippet("", "", before + (enter.code + LEAVE.code) * 2, "", ""))
+    assert place.found() == after
+
+
+def test_every_snippet_names_the_variable_and_every_tool_has_one() -> None:
+    assert [snippet for snippet in SNIPPETS if SWITCH not in snippet.code] == []
+    assert {snippet.tool for snippet in SNIPPETS} == TOOL.keys()
+
+
+@pytest.mark.parametrize(
+    ("file", "schema"),
+    [("compose.yaml", "vendor.compose-spec"), ("action.yml", "vendor.github-actions")],
+)
+def test_a_file_for_what_does_not_run_here_follows_the_schema_of_its_format(
+    file: str, schema: str, tmp_path: Path
+) -> None:
+    path = tmp_path / file
+    path.write_text(content(file))
+    check = Path(sys.executable).with_name("check-jsonschema")
+    subprocess.run([check, "--builtin-schema", schema, path], check=True, capture_output=True)
+
+
+def test_compose_and_spack_read_the_value_as_text() -> None:
+    compose, spack = (YAML(typ="safe").load(content(f)) for f in ("compose.yaml", "modules.yaml"))
+    [package] = spack["modules"]["default"]["tcl"].values()
+    off = {SWITCH: "1"}
+    assert package["environment"]["set"] == compose["services"]["stripepy"]["environment"] == off
+
+
+def content(file: str) -> str:
+    [code] = [each.code for each in snippets("administrators") if each.file == file]
+    return code
