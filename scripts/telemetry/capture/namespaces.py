@@ -20,6 +20,7 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
 TEMPORARY = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
 """The machine's places for temporary files."""
 

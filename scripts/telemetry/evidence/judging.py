@@ -29,14 +29,13 @@ class NotMade(Void):
     """The runs that decide were not among those that were made."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Everything that judges look at.
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known before the runs.
 
     Attributes:
-        observations: What was seen, by topic.
         subcommands: The program's subcommands, from its own parser.
-        settings: Variables of the environment, with the values that were tested.
+        settings: Variables of the environment, with values to test.
         lines: The lines of the program that take part in telemetry.
         setters: The lines of the program that set each field.
         dictionary: What the site says of each field.
@@ -44,7 +43,6 @@ class Evidence:
         versions: Installed versions, by package.
     """
 
-    observations: Mapping[str, Sequence[Observation]]
     subcommands: Sequence[Subcommand]
     settings: Sequence[Setting]
     lines: Sequence[Line]
@@ -52,6 +50,17 @@ class Evidence:
     dictionary: Dictionary
     documented: Documented
     versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence(Known):
+    """Everything that judges look at.
+
+    Attributes:
+        observations: What was seen, by topic.
+    """
+
+    observations: Mapping[str, Sequence[Observation]]
 
     @cached_property
     def by_name(self) -> Mapping[str, Observation]:

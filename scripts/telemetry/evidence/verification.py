@@ -1,5 +1,6 @@
 """The verification: runs are made, claims are judged, and what is kept of that is put together."""
 
+import dataclasses
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,9 +13,7 @@ from telemetry.capture.process import installing, last_error
 from telemetry.evidence import conditions, source_lines, variables
 from telemetry.evidence.claims import ambient, options, unreachable
 from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCHES, Subcommand
-from telemetry.evidence.judging import Evidence, Judgement, outcome
-from telemetry.evidence.source_lines import Line
-from telemetry.evidence.variables import Setting
+from telemetry.evidence.judging import Evidence, Judgement, Known, outcome
 from telemetry.records import fields, files, table
 from telemetry.records.claims import (
     ClaimResult,
@@ -28,7 +27,6 @@ from telemetry.records.claims import (
     VerificationDetails,
 )
 from telemetry.records.exits import Exit, UserError
-from telemetry.records.fields import Dictionary
 from telemetry.records.runs import Observation, Run
 
 SHOWN_COMMANDS = 5
@@ -36,27 +34,15 @@ SHOWN_COMMANDS = 5
 Tell = Callable[[int, int, Observation], None]
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True)
+class Plan(Known):
     """What is to be tested.
 
     Attributes:
         topics: The runs, by topic.
-        subcommands: The program's subcommands, from its own parser.
-        settings: Variables of the environment, with values to test.
-        lines: The lines of the program that take part in telemetry.
-        setters: The lines of the program that set each field.
-        dictionary: What the site says of each field.
-        versions: Installed versions, by package.
     """
 
     topics: Mapping[str, Sequence[Run]]
-    subcommands: Sequence[Subcommand]
-    settings: Sequence[Setting]
-    lines: Sequence[Line]
-    setters: Mapping[str, Sequence[Line]]
-    dictionary: Dictionary
-    versions: Mapping[str, str]
 
 
 def make_plan(world: World) -> Plan:
@@ -83,6 +69,7 @@ def make_plan(world: World) -> Plan:
         lines=source_lines.find(),
         setters=source_lines.setters(dictionary),
         dictionary=dictionary,
+        documented=table.load(),
         versions=versions,
     )
 
@@ -129,16 +116,8 @@ def evidence(
         observations: What was seen, by topic.
         known: The subcommands that were run.
     """
-    return Evidence(
-        observations=observations,
-        subcommands=known,
-        settings=plan.settings,
-        lines=plan.lines,
-        setters=plan.setters,
-        dictionary=plan.dictionary,
-        documented=table.load(),
-        versions=plan.versions,
-    )
+    shared = {field.name: getattr(plan, field.name) for field in dataclasses.fields(Known)}
+    return Evidence(**{**shared, "subcommands": known}, observations=observations)
 
 
 def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
