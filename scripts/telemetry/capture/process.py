@@ -250,7 +250,7 @@ def require_one_message(seen: Observation) -> None:
         case Outcome.NO_MESSAGE if seen.exit_status != 0:
             what = f"failed before its telemetry: {last_error(seen) or seen.exit_status}"
             if re.search("(Import|ModuleNotFound)Error", what):
-                mend = installing(sys.executable)
+                mend = installing()
         case _:
             what = "sent no message: telemetry is switched off or could not be set up"
             mend = "run it with --verbosity debug to read StripePy's reason"
