@@ -113,6 +113,7 @@ class Role(SphinxRole):
 def _read(app: Sphinx) -> None:
     try:
         domain_of(app.env).content = read()
+        glance.answers(domain_of(app.env).content)
     except UserError as error:
         _end_build(error)
 
