@@ -18,16 +18,8 @@ document.addEventListener("keydown", ({ key }) => {
   button.focus();
 });
 
-// On a narrow page the table's head is out of sight, and a value by itself says little.
-const tables = [...document.querySelectorAll(".telemetry-table")];
-for (const table of tables) {
-  const { textContent: heading } = table.querySelector("thead th:nth-child(2)");
-  for (const value of table.querySelectorAll("td:nth-child(2) > p")) {
-    value.dataset.heading = heading;
-  }
-}
-
 // A filter over the tables of fields, in the address: ?fields=version&category=how-it-was-invoked
+const tables = [...document.querySelectorAll(".telemetry-table")];
 const sections = tables.map((table) => table.closest("section"));
 const filter = document.createElement("form");
 filter.className = "field-filter";
@@ -55,7 +47,7 @@ const apply = () => {
     }
   });
   const shown = rows.flat().filter((row) => !row.hidden).length;
-  filter.querySelector("output").value = `${shown} of ${rows.flat().length} fields`;
+  filter.querySelector("output").value = `${shown} of ${rows.flat().length} rows`;
 };
 
 const read = () => {

@@ -143,6 +143,17 @@ def test_nothing_is_wider_than_a_phone(phone: Page, addresses: list[str]) -> Non
     assert not findings, "\n".join(findings)
 
 
+def test_the_answers_fit_on_one_screen_and_a_phone_scrolls_no_further_than_it_must(
+    page: Page, root: str
+) -> None:
+    page.goto(f"{root}telemetry.html")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    heading = page.get_by_role("heading", name="What is sent")
+    assert heading.evaluate("heading => heading.getBoundingClientRect().bottom") <= 900
+    page.set_viewport_size(PHONE)
+    assert page.evaluate("document.documentElement.scrollHeight") < 11_000
+
+
 @slow
 def test_pages_follow_the_colours_of_the_system(page: Page, root: str) -> None:
     ink, ground = (f"getComputedStyle(document.body).{name}" for name in ("color", "background"))
@@ -300,7 +311,7 @@ def test_the_filter_keeps_its_state_in_the_address(page: Page, root: str) -> Non
     rows = page.locator("table.telemetry-table tbody tr:not([hidden])")
     box, category = page.get_by_label("Filter fields"), page.get_by_label("Category")
     count, every = page.get_by_role("status"), rows.count()
-    assert count.inner_text() == f"{every} of {every} fields"
+    assert count.inner_text() == f"{every} of {every} rows"
 
     category.select_option(index=1)
     in_category = rows.count()
@@ -308,7 +319,7 @@ def test_the_filter_keeps_its_state_in_the_address(page: Page, root: str) -> Non
     found = rows.count()
     assert 0 < found < in_category < every
     assert all("version" in text.lower() for text in rows.all_inner_texts())
-    assert count.inner_text() == f"{found} of {every} fields"
+    assert count.inner_text() == f"{found} of {every} rows"
     headings = page.locator("section:has(table.telemetry-table):not(:has(section)) > h3:visible")
     assert headings.count() == 1, "a category without rows keeps its heading"
 
@@ -322,7 +333,7 @@ def test_the_filter_keeps_its_state_in_the_address(page: Page, root: str) -> Non
     assert (box.input_value(), rows.count()) == ("", every)
 
     box.fill("no such field")
-    assert (rows.count(), count.inner_text()) == (0, f"0 of {every} fields")
+    assert (rows.count(), count.inner_text()) == (0, f"0 of {every} rows")
     hidden = page.locator("table.telemetry-table tbody tr[id]").last
     page.evaluate("id => { location.hash = id }", hidden.get_attribute("id"))
     hidden.wait_for()

@@ -1,10 +1,23 @@
 """The page of releases."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import html5lib
 
 from telemetry.records import releases
+
+
+def test_the_time_line_tells_which_field_came_with_which_release(site: Path) -> None:
+    page = html5lib.parse((site / "releases.html").read_text(), namespaceHTMLElements=False)
+    tables = ["".join(table.itertext()) for table in page.iter("table")]
+    [shown] = [" ".join(text.split()) for text in tables if "Fields over time" in text]
+    setups = releases.load().of("contemporary")
+    for before, after in pairwise(setups):
+        new = after.fields.keys() - before.fields.keys()
+        told = f"new: {len(new)} fields" if len(new) > 5 else f"new: {', '.join(new)}"
+        row = f"{after.release} {after.uploaded} {len(after.fields)} {told if new else 'nothing'}"
+        assert row in shown
 
 
 def test_the_page_shows_every_field_and_release(site: Path) -> None:

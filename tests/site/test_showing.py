@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import html5lib
+import pytest
 from sphinx.util.inventory import InventoryFile
 
 from conftest import installed_stripepy
@@ -112,6 +113,23 @@ def test_each_mark_leads_to_its_evidence(site: Path) -> None:
     links = [href for href in hrefs if href.startswith("verification.html#claim-")]
     assert len(links) > 40
     assert {link.partition("#")[2] for link in links} <= targets
+
+
+def test_each_delay_has_a_bar_and_what_a_thousand_commands_would_cost(site: Path) -> None:
+    measured, shown = claims.load().this_run.delays, {}
+    for row in page(site / "verification.html").iterfind(".//tr"):
+        if bars := row.findall(".//{*}svg/{*}rect"):
+            name, *told = map(text, row)
+            shown[name.lower()] = told, [float(bar.get("width", "")) for bar in bars]
+    longest = max(most for _, most in measured.values())
+    assert len(shown) == len(measured)
+    for met, (least, most) in measured.items():
+        (seconds, minutes), widths = shown[met.lower()]
+        assert seconds == f"{least} to {most}"
+        assert [float(m) * 60 / 1000 for m in minutes.split(" to ")] == pytest.approx(
+            [least, most], abs=0.03
+        )
+        assert widths == pytest.approx([most / longest, least / longest], abs=0.001)
 
 
 def test_the_picture_has_room_for_what_the_maintainers_state(site: Path) -> None:

@@ -164,8 +164,17 @@ def delays(page: Page) -> list[Node]:
     measured = page.content.verification.this_run.delays.items()
     if not measured:
         return [markup.paragraph("Not tested here: this machine has no network namespaces.")]
-    rows = [(capitalised(met), f"{least} to {most}") for met, (least, most) in measured]
-    columns = {"What it met": 70, "Seconds": 30}
+    longest = max(most for _, (_, most) in measured) or 1
+    rows = [
+        (
+            capitalised(met),
+            markup.bar(f"{least} to {most}", least, most, longest),
+            # A thousand times as many seconds.
+            f"{least * 1000 / 60:.0f} to {most * 1000 / 60:.0f}",
+        )
+        for met, (least, most) in sorted(measured, key=lambda one: -one[1][1])
+    ]
+    columns = {"What it met": 36, "Seconds": 40, "Minutes for 1,000 commands in a row": 24}
     return [markup.table("Delay at the end of a command", columns, rows)]
 
 
@@ -187,8 +196,9 @@ def source_files(page: Page) -> list[Node]:
     for line in page.content.verification.places:
         if "network" not in line.what and not line.what.startswith("imports"):
             does.setdefault(line.file, {})[line.what] = None
-    items = []
+    alike: dict[str, list[Node]] = {}
     for file, what in does.items():
         link = markup.source(release, file, f"src/stripepy/{file}")
-        items.append(markup.paragraph(link, f": {', '.join(what)}"))
+        alike.setdefault(", ".join(what), []).append(link)
+    items = (markup.paragraph(markup.joined(links), f": {w}") for w, links in alike.items())
     return [markup.bullets(items)]

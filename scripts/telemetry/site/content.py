@@ -90,6 +90,8 @@ class Content:
             "commit": verified.this_run.commit or "not recorded",
             "claims": str(len(verified.claims)),
             "runs": str(verified.this_run.runs),
+            "switches": " or ".join(f"`{name}`" for name in self._switches()),
+            "delay.answers": self._delay([Network.ANSWERS]),
             "delay": self._delay(n for n in Network if n.waits and n not in slowest),
             "delay.no-network": self._delay([Network.NO_NETWORK]),
             "delay.name-server": self._delay(slowest),
@@ -108,13 +110,21 @@ class Content:
         on_sample = sample in self.run.provenance.inputs.values()
         return "one run on a small synthetic contact map" if on_sample else "one run"
 
+    def _switches(self) -> list[str]:
+        """Variables that switch telemetry off whatever their value."""
+        tested = self.verification.switches
+        weak = {switch.variable for switch in tested if switch.sending or not switch.silent}
+        return list(dict.fromkeys(s.variable for s in tested if s.variable not in weak))
+
     def _delay(self, networks: Iterable[Network]) -> str:
         delays = self.verification.this_run.delays
         measured = [delays[network] for network in networks if network in delays]
         if not measured:
             return "some seconds"
-        least = round(min(least for least, _ in measured))
-        most = round(max(most for _, most in measured))
+        least, most = min(least for least, _ in measured), max(most for _, most in measured)
+        if most < 1:
+            return "less than a second"
+        least, most = round(least), round(most)
         return f"about {least} seconds" if least == most else f"about {least} to {most} seconds"
 
 

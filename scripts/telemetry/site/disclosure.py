@@ -107,7 +107,7 @@ def disclose(content: Content) -> Disclosure:
         verified=verification.this_run.date,
         destination=ExporterSettings.model_validate(content.run.provenance.exporters[0]),
         at_a_glance=[
-            GlanceEntry(question=a.question, text=a.text, sentences=list(a.sentences))
+            GlanceEntry(question=a.question, text=a.text, sentences=[g.name for g in a.grounds])
             for a in answers(content)
         ],
         fields=[_field(name, content) for name in content.dictionary],

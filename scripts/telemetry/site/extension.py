@@ -37,6 +37,7 @@ SHOWN: dict[str, Callable[..., list[Node]]] = {
     "lines": claims.lines,
     "source-files": claims.source_files,
     "release-changes": releases.release_changes,
+    "release-timeline": releases.release_timeline,
     "release-fields": releases.release_fields,
     "gone-fields": releases.gone_fields,
     "dependency-choices": releases.dependency_choices,
@@ -75,7 +76,7 @@ class Show(SphinxDirective):
     """`.. show:: NAME ARGUMENT...`: what one of the functions makes from the records."""
 
     required_arguments = 1
-    optional_arguments = 1
+    optional_arguments = 2
 
     def run(self) -> list[Node]:
         """Call the function."""
@@ -113,6 +114,7 @@ class Role(SphinxRole):
 def _read(app: Sphinx) -> None:
     try:
         domain_of(app.env).content = read()
+        glance.answers(domain_of(app.env).content)
     except UserError as error:
         _end_build(error)
 

@@ -9,7 +9,7 @@ from sphinx import addnodes
 
 from telemetry.records.fields import SENSITIVITIES, Field, Since
 from telemetry.site import markup
-from telemetry.site.content import Unknown, capitalised
+from telemetry.site.content import Unknown, capitalised, listed
 from telemetry.site.disclosure import example_of
 from telemetry.site.domain import domain_of
 from telemetry.site.markup import Piece
@@ -28,25 +28,31 @@ TYPES = {
 }
 """What OTLP's types are, in a reader's words."""
 
-# From how many fields on a reason stands above their table.
+# From how many rows on what is said in each stands above their table.
 SHARED = 3
 
+PACKAGES = "these packages"
 
-def fields(page: Page, category: str) -> list[Node]:
-    """What the documented run sent, of one category."""
+Names = tuple[str, ...]
+
+
+def fields(page: Page, category: str, folded: str = "") -> list[Node]:
+    """What the documented run sent, of one category; if `folded`, below the names."""
     sent = dict(page.content.run.table)
-    cells: dict[str, Piece] = {}
-    for key, names in _families(page, (n for n in _of(page, category) if n in sent)).items():
+    cells: dict[Names, Piece] = {}
+    for names in _families(page, (n for n in _of(page, category) if n in sent)):
         members = [(name, markup.literal(sent[name])) for name in names]
-        cells[key] = members[0][1] if key == names[0] else _members(page, members)
+        cells[names] = _members(page, members) if names[1:] else members[0][1]
     title = f"{category.capitalize()}: sent by {page.content.run.provenance.command}"
-    return _table(page, title, "Value in this run", cells)
+    table = _table(page, title, "Value in this run", cells)
+    shown = listed([name for family in cells for name in family])
+    return markup.folded(f"Values and meanings of {shown}", *table) if folded else table
 
 
 def other_fields(page: Page) -> list[Node]:
     """Fields that the documented run did not send, and what sends them."""
     sent, entries = dict(page.content.run.table), page.content.dictionary.items()
-    cells: dict[str, Piece] = {n: _sent_by(entry) for n, entry in entries if n not in sent}
+    cells: dict[Names, Piece] = {(n,): _sent_by(entry) for n, entry in entries if n not in sent}
     table = _table(page, "Fields that the run above did not send", "Sent by", cells)
     return markup.folded(f"{len(cells)} more fields, and which subcommands send them", *table)
 
@@ -65,20 +71,25 @@ def _fields(count: int) -> str:
     return "One field." if count == 1 else f"{count} fields."
 
 
-def _families(page: Page, names: Iterable[str]) -> dict[str, list[str]]:
-    """Fields by the key of their entry: a family is one."""
-    families: dict[str, list[str]] = {}
+def _families(page: Page, names: Iterable[str]) -> list[Names]:
+    """Fields of which the same is said, such as the versions of dependencies, put together."""
+    families: dict[tuple[str, ...], list[str]] = {}
+    dictionary = page.content.dictionary
     for name in names:
-        families.setdefault(page.content.dictionary.key(name), []).append(name)
-    return families
+        since = str(dictionary[name].since)
+        said = dictionary.meaning(name, PACKAGES), _class(page, name), since
+        families.setdefault(said, []).append(name)
+    return [tuple(names) for names in families.values()]
 
 
 def _members(page: Page, members: Sequence[tuple[str, Node]]) -> nodes.bullet_list:
     """The members of a family, each with its value."""
     listing = nodes.bullet_list()
     for name, value in members:
-        member = markup.code(page.content.dictionary.member(name))
-        told = markup.paragraph(page.link("telemetry", "field", name, member), " ", value)
+        told = markup.paragraph(value)
+        if member := page.content.dictionary.member(name):
+            link = page.link("telemetry", "field", name, markup.code(member))
+            told = markup.paragraph(link, " ", value)
         listing += nodes.list_item("", told, ids=[_anchor(name)])
     return listing
 
@@ -103,30 +114,29 @@ def _of(page: Page, category: str) -> list[str]:
     return chosen
 
 
-def _table(page: Page, title: str, heading: str, cells: Mapping[str, Piece]) -> list[Node]:
-    """A table of fields; what most of them are collected for stands above it, once."""
-    entries = page.content.dictionary
-    families = {key: _representative(page, key) for key in cells}
-    whys = Counter(entries[name].why for name in families.values())
-    [(why, count)] = whys.most_common(1)
-    shared = why if count >= SHARED else ""
+def _table(page: Page, title: str, heading: str, cells: Mapping[Names, Piece]) -> list[Node]:
+    """A table of fields; what is the same for most of them stands above it, once."""
+    whys = _shared(page.content.dictionary[name].why for name, *_ in cells)
+    classes = _shared(_class(page, name) for name, *_ in cells)
     columns = {"Field": 34, heading: 24, "What it says, and why it is collected": 42}
-    rows = [
-        (page.field(key), cell, _meaning(page, families[key], shared))
-        for key, cell in cells.items()
-    ]
+    rows = [(_headed(page, n), cell, _meaning(page, n, whys, classes)) for n, cell in cells.items()]
     table = markup.table(title, columns, rows, "telemetry-table")
     [body] = table.findall(nodes.tbody)
-    for key, row in zip(cells, body.findall(nodes.row), strict=True):
-        row["ids"].append(_anchor(key))
-    above = f"Reason, unless a row gives another: {shared}"
-    return [markup.paragraph(above), table] if shared else [table]
+    for names, row in zip(cells, body.findall(nodes.row), strict=True):
+        if not names[1:]:
+            row["ids"].append(_anchor(names[0]))
+    shared = f"Unless a row says otherwise: {whys} {classes}".rstrip()
+    return [markup.paragraph(shared), table] if whys or classes else [table]
 
 
-def _representative(page: Page, key: str) -> str:
-    """A field, or the first member of a family."""
-    entries = page.content.dictionary.entries
-    return key.replace("*", entries[key].names[0]) if key in entries and "*" in key else key
+def _shared(told: Iterable[str]) -> str:
+    [(most, count)] = Counter(told).most_common(1)
+    return most if count >= SHARED else ""
+
+
+def _headed(page: Page, names: Names) -> Node:
+    key = page.content.dictionary.key(names[0])
+    return markup.code(key) if names[1:] and "*" in key else markup.joined(map(page.field, names))
 
 
 def _anchor(field: str) -> str:
@@ -134,16 +144,22 @@ def _anchor(field: str) -> str:
     return nodes.make_id(f"field-{field}")
 
 
-def _meaning(page: Page, name: str, shared: str) -> Node:
-    dictionary = page.content.dictionary
-    entry, since = dictionary[name], dictionary[name].since
-    family = "*" in dictionary.key(name)
-    text = page.prose(dictionary.meaning(name, "these packages" if family else ""))
-    if entry.why != shared:
-        text += nodes.Text(f" {entry.why}")
+def _class(page: Page, name: str) -> str:
+    """How sensitive a field is, and what its value depends on."""
+    entry = page.content.dictionary[name]
     varies = f"; varies {entry.varies}" if entry.because else ""
-    class_ = f"{capitalised(entry.sensitivity)}{varies}."
-    text += [nodes.Text(" "), markup.inline(class_, class_="varies")]
+    return f"{capitalised(entry.sensitivity)}{varies}."
+
+
+def _meaning(page: Page, names: Names, *shared: str) -> Node:
+    dictionary = page.content.dictionary
+    since, class_ = dictionary[names[0]].since, _class(page, names[0])
+    text = page.prose(dictionary.meaning(names[0], PACKAGES if names[1:] else ""))
+    for why in dict.fromkeys(dictionary[name].why for name in names):
+        if why not in shared:
+            text += nodes.Text(f" {why}")
+    if class_ not in shared:
+        text += [nodes.Text(" "), markup.inline(class_, class_="varies")]
     if since.package != "stripepy-hic":
         text += nodes.Text(f" Only with {since.package} {since.version} or newer.")
     return text

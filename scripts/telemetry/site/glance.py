@@ -1,13 +1,30 @@
 """At a glance: the answers that most readers look for, each with the sentence behind it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from docutils.nodes import Node
 
+from telemetry.records.claims import Verdict
+from telemetry.records.exits import UserError
 from telemetry.site import markup
 from telemetry.site.content import Content
 from telemetry.site.page import Page
 from telemetry.site.sentences import mark
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What an answer rests on: a claim or statement.
+
+    Attributes:
+        name: Its name.
+        words: What it has to say for the answer to be right; " … " stands for what lies between.
+        verdict: What a claim's verdict has to be for that.
+    """
+
+    name: str
+    words: str
+    verdict: Verdict = Verdict.HOLDS
 
 
 @dataclass(frozen=True)
@@ -17,36 +34,65 @@ class Answer:
     Attributes:
         question: What is asked.
         text: The answer in a few words; code stands between backticks.
-        sentences: The claims and statements that it sums up, by name.
+        grounds: What it sums up.
     """
 
     question: str
     text: str
-    sentences: tuple[str, ...]
+    grounds: tuple[Ground, ...]
 
 
 ANSWERS = (
-    Answer("On by default", "yes", ("one-span",)),
-    Answer("Switch", "`STRIPEPY_NO_TELEMETRY`, set to any value", ("off-by-presence",)),
-    Answer("When it sends", "once in each run", ("one-span",)),
-    Answer("Identifiers", "new ones in each run, which link no two runs", ("random-identifiers",)),
-    Answer("Names in your files", "not sent", ("nothing-planted",)),
+    Answer("On by default", "yes", (Ground("one-span", "Each run of a `stripepy` … sends"),)),
+    Answer(
+        "Switch",
+        "{fact:switches}, set to any value",
+        (Ground("off-by-presence", "{fact:switches} is enough to … off … any value counts"),),
+    ),
+    Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
+    Answer(
+        "Identifiers",
+        "new ones in each run, which link no two runs",
+        (Ground("random-identifiers", "No two runs share an identifier"),),
+    ),
+    Answer(
+        "Names in your files",
+        "not sent",
+        (Ground("nothing-planted", "None of these is sent … names of chromosomes"),),
+    ),
     Answer(
         "Network address",
         "not in the message; every connection shows it",
-        ("fields", "not_stated.network_address"),
+        (
+            Ground("fields", "the message holds … none of them is a network address"),
+            Ground("not_stated.network_address", "not stated whether the network address is kept"),
+        ),
     ),
     Answer(
         "What it costs",
-        "less than a second; {fact:delay} if the collector is out of reach",
-        ("delay-none", "delay-seconds"),
+        "{fact:delay.answers}; {fact:delay} if the collector is out of reach",
+        (
+            Ground("delay-none", "If the collector answers … {fact:delay.answers} later"),
+            Ground(
+                "delay-seconds",
+                "If the collector cannot be reached … {fact:delay} later",
+                Verdict.KNOWN_LIMIT,
+            ),
+        ),
     ),
     Answer(
         "Kept for",
         "{fact:dashboard.retention} on a dashboard; in a backup {fact:backup.retention}",
-        ("stated.dashboard_retention", "stated.backup_retention"),
+        (
+            Ground("stated.dashboard_retention", "dashboard keeps … {fact:dashboard.retention}"),
+            Ground("stated.backup_retention", "backup keeps … {fact:backup.retention}"),
+        ),
     ),
-    Answer("Results published", "not stated", ("not_stated.results",)),
+    Answer(
+        "Results published",
+        "not stated",
+        (Ground("not_stated.results", "not stated where the results can be read"),),
+    ),
     Answer(
         "Last verified",
         "{fact:verified}, StripePy {fact:stripepy}, opentelemetry-sdk {fact:sdk},"
@@ -57,19 +103,34 @@ ANSWERS = (
 
 
 def answers(content: Content) -> list[Answer]:
-    """The card, with its facts filled in."""
-    return [Answer(a.question, content.filled(a.text), a.sentences) for a in ANSWERS]
+    """The card, with its facts filled in.
+
+    Raises:
+        UserError: If what an answer rests on now has another verdict, or other words.
+    """
+    return [replace(answer, text=_text(content, answer)) for answer in ANSWERS]
+
+
+def _text(content: Content, answer: Answer) -> str:
+    for ground in answer.grounds:
+        claim = content.verification.claim(ground.name)
+        if claim and claim.verdict is Verdict.NOT_TRIED:
+            return "not tested here"
+        told = claim.sentence if claim else content.handling.get(ground.name, "nothing")
+        words = content.filled(ground.words).split(" … ")
+        verdict = claim.verdict if claim else ground.verdict
+        if verdict is not ground.verdict or not all(w in content.filled(told) for w in words):
+            says = f"{answer.question!r} rests on {ground.name} ({verdict}), which says: {told}"
+            raise UserError(
+                f"at a glance, {says}", "correct ANSWERS in scripts/telemetry/site/glance.py"
+            )
+    return content.filled(answer.text)
 
 
 def glance(page: Page) -> list[Node]:
     """The card."""
-    told = [
-        (
-            answer.question,
-            markup.joined(
-                [page.prose(answer.text), *(mark(page, name) for name in answer.sentences)], " "
-            ),
-        )
-        for answer in answers(page.content)
-    ]
+    told = []
+    for answer in answers(page.content):
+        marks = (mark(page, ground.name) for ground in answer.grounds)
+        told.append((answer.question, markup.joined([page.prose(answer.text), *marks], " ")))
     return [markup.definitions(told, "facts glance")]

@@ -41,7 +41,7 @@ def data_flow(page: Page) -> list[Node]:
     ]
     columns = {"Station": 22, "Where": 46, "How long data are kept": 32}
     table = markup.table("Who keeps what, where, and for how long", columns, rows)
-    return [addnodes.only("", picture, expr="not epub"), table]
+    return [addnodes.only("", picture, expr="not epub"), *markup.folded("As a table", table)]
 
 
 def draw(handling: Mapping[str, str]) -> str:

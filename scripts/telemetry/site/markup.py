@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from docutils import nodes
 from docutils.nodes import Node
+from sphinx import addnodes
 from sphinx.errors import SphinxError
 
 REPOSITORY = "https://github.com/paulsengroup/StripePy"
@@ -41,7 +42,9 @@ def literal(text: str) -> nodes.literal:
 
 
 def code(name: str) -> nodes.literal:
-    """Code that a narrow column breaks after a dot or an underscore, not in a word."""
+    """Code that a narrow column breaks after a dot or an underscore, not in a word or an option."""
+    if name.startswith("-"):
+        return nodes.literal(text=name, classes=["whole"])
     first, *others = (nodes.Text(piece) for piece in re.split(r"(?<=[._])", name))
     broken = nodes.literal("", "", first)
     for piece in others:
@@ -62,6 +65,16 @@ def hidden(words: str) -> nodes.inline:
 def mark(symbol: str, kind: str, words: str = "") -> nodes.inline:
     """A mark, with words for those who cannot see it."""
     return inline(symbol, hidden(words) if words else "", class_=f"mark mark-{kind}")
+
+
+def bar(numbers: str, least: float, most: float, whole: float) -> Node:
+    """Numbers, and for the eye a bar from 0 to `most`, faint from `least` on."""
+    rects = (f'<rect width="{end / whole:.3f}" height="1"/>' for end in (most, least))
+    start = '<svg class="bar" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">'
+    drawn = nodes.raw("", f"{start}{''.join(rects)}</svg>", format="html")
+    # Readers of EPUB need not know SVG within a page.
+    shown = addnodes.only("", drawn, expr="not epub")
+    return inline(inline(numbers, class_="numbers"), shown, class_="measured")
 
 
 def source(release: str, place: str, label: str = "") -> nodes.reference:

@@ -22,6 +22,9 @@ CHOICES = {
     "pre-releases": "The newest, with pre-releases",
 }
 
+# Up to how many fields are named in a line.
+FEW = 5
+
 
 def release_changes(page: Page) -> list[Node]:
     """What each release brought, newest first, each with an anchor."""
@@ -82,12 +85,46 @@ def _changes(page: Page, step: Step) -> nodes.bullet_list:
     return markup.bullets(map(markup.paragraph, told))
 
 
-def release_fields(page: Page) -> list[Node]:
-    """Every field, and the releases that send it."""
+def _columns(page: Page) -> dict[str, Setup]:
+    """Each release as it came, and the newest as it is today, by its heading."""
     history = page.content.history
     setups = {s.release: s for s in history.of("contemporary")}
-    setups[f"{history.newest().release} today"] = history.newest()
-    columns = {heading: setup for heading, setup in setups.items() if setup.state == "sends"}
+    return setups | {f"{history.newest().release} today": history.newest()}
+
+
+def release_timeline(page: Page) -> list[Node]:
+    """How many fields each release sends, and which of them came or went with it."""
+    setups, before = _columns(page), dict[str, FieldSeen]()
+    rows: list[tuple[Piece, ...]] = []
+    most = max(len(setup.fields) for setup in setups.values()) or 1
+    for heading, setup in setups.items():
+        day = markup.inline(setup.uploaded if heading == setup.release else "", class_="whole")
+        named = markup.joined([heading, day], " ")
+        if setup.reason:
+            rows.append((named, "-", setup.told_state))
+            continue
+        now, count = setup.fields, len(setup.fields)
+        fields = markup.bar(str(count), count, count, most)
+        turns = {
+            "new": [name for name in now if name not in before],
+            "gone": [name for name in before if name not in now],
+        }
+        told = [_turned(page, word, names) for word, names in turns.items() if names]
+        rows.append((named, fields, markup.joined(told or ["nothing"], "; ")))
+        before = now
+    columns = {"Release": 27, "Fields": 33, "Changes": 40}
+    return [markup.table("Fields over time", columns, rows)]
+
+
+def _turned(page: Page, word: str, names: Sequence[str]) -> Node:
+    """Fields that came or went; for many, how many."""
+    few = markup.joined(map(page.field, names)) if len(names) <= FEW else f"{len(names)} fields"
+    return markup.inline(f"{word}: ", few)
+
+
+def release_fields(page: Page) -> list[Node]:
+    """Every field, and the releases that send it."""
+    columns = {h: setup for h, setup in _columns(page).items() if setup.state == "sends"}
     names = sorted({name for setup in columns.values() for name in setup.fields})
     sent = {name: [s.fields.get(name) for s in columns.values()] for name in names}
     rows = [(page.field(n), *map(_sent, seen)) for n, seen in sent.items() if not all(seen)]

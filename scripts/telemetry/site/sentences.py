@@ -34,11 +34,14 @@ class Sentences(SphinxDirective):
     """`.. sentences:: NAME...`: sentences with their marks; each line is a paragraph.
 
     A name is that of a claim, or `stated.KEY` or `not_stated.KEY` of `data_handling.toml`. With
-    `:bullets:`, each line is an item of a list.
+    `:bullets:`, each line is an item of a list; `:folded: SUMMARY` folds that list.
     """
 
     has_content = True
-    option_spec = {"bullets": directives.flag}  # noqa: RUF012 -- declared so by Sphinx
+    option_spec = {  # noqa: RUF012 -- declared so by Sphinx
+        "bullets": directives.flag,
+        "folded": directives.unchanged_required,
+    }
 
     def run(self) -> list[Node]:
         """Look the sentences up."""
@@ -48,6 +51,10 @@ class Sentences(SphinxDirective):
             told = [paragraph(page, line.split()) for line in self.content if line.strip()]
         except Unknown as error:
             raise self.error(str(error)) from None
+        if summary := self.options.get("folded"):
+            if TELLS.search(summary):
+                raise self.error(f"a summary that states something: {summary}")
+            return markup.folded(summary, markup.bullets(told))
         return [markup.bullets(told)] if "bullets" in self.options else [*told]
 
 

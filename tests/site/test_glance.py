@@ -1,0 +1,65 @@
+"""At a glance: no answer outlives the record that it rests on."""
+
+from dataclasses import replace
+
+import pytest
+
+from telemetry.records.claims import Verdict
+from telemetry.records.exits import UserError
+from telemetry.site import content
+from telemetry.site.content import Content
+from telemetry.site.glance import ANSWERS, Answer, answers
+
+PAGES = content.read()
+CLAIMED = [
+    (answer, ground.name)
+    for answer in ANSWERS
+    for ground in answer.grounds
+    if "." not in ground.name
+]
+
+
+def changed(name: str, **update: str) -> Content:
+    """The content, with another verdict or other words of a claim or statement."""
+    claims = [c.model_copy(update=update) if c.id == name else c for c in PAGES.verification.claims]
+    stated = {n: update.get("sentence", s) if n == name else s for n, s in PAGES.handling.items()}
+    verified = PAGES.verification.model_copy(update={"claims": claims})
+    return replace(PAGES, verification=verified, handling=stated)
+
+
+@pytest.mark.parametrize(("answer", "name"), CLAIMED, ids=lambda v: getattr(v, "question", v))
+def test_another_verdict_refuses_an_answer_and_none_leaves_it_open(
+    answer: Answer, name: str
+) -> None:
+    claim = PAGES.verification.claim(name)
+    assert claim
+    for verdict in {Verdict.HOLDS, Verdict.KNOWN_LIMIT} - {claim.verdict}:
+        with pytest.raises(UserError, match=name):
+            answers(changed(name, verdict=verdict))
+    told = {a.question: a.text for a in answers(changed(name, verdict=Verdict.NOT_TRIED))}
+    assert told[answer.question] == "not tested here"
+
+
+@pytest.mark.parametrize("name", sorted({g.name for a in ANSWERS for g in a.grounds}))
+def test_other_words_refuse_an_answer(name: str) -> None:
+    with pytest.raises(UserError, match=name):
+        answers(changed(name, sentence="Something else is said."))
+
+
+def test_each_answer_rests_on_a_sentence_or_on_facts() -> None:
+    assert [a.question for a in ANSWERS if not a.grounds and "{fact:" not in a.text] == []
+
+
+def test_a_variable_that_no_longer_switches_off_is_not_named() -> None:
+    assert PAGES.facts["switches"] == "`STRIPEPY_NO_TELEMETRY` or `NO_TELEMETRY`"
+    switches = [
+        switch.model_copy(update={"sending": ["call"]})
+        if (switch.variable, switch.value) == ("NO_TELEMETRY", "0")
+        else switch
+        for switch in PAGES.verification.switches
+    ]
+    verified = PAGES.verification.model_copy(update={"switches": switches})
+    weaker = replace(PAGES, verification=verified)
+    assert weaker.facts["switches"] == "`STRIPEPY_NO_TELEMETRY`"
+    with pytest.raises(UserError, match="off-by-presence"):
+        answers(weaker)
