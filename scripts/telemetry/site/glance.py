@@ -49,6 +49,14 @@ ANSWERS = (
         "{fact:switches}, set to any value",
         (Ground("off-by-presence", "{fact:switches} is enough to … off … any value counts"),),
     ),
+    Answer(
+        "Notice, status command",
+        "neither",
+        (
+            Ground("no-notice", "does not tell its users", Verdict.KNOWN_LIMIT),
+            Ground("no-status-command", "no option … tells whether it is on", Verdict.KNOWN_LIMIT),
+        ),
+    ),
     Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
     Answer(
         "Identifiers",
