@@ -108,6 +108,10 @@ OBSERVED: dict[str, tuple[list[Observation], Verdict]] = {
         Verdict.DOES_NOT_HOLD,
     ),
     "netrc": (with_headers(["download", *NETRC]), Verdict.STALE),
+    "provider-first": (
+        [seen("download"), seen("a provider that is there first")],
+        Verdict.STALE,
+    ),
     "leaks-unset": (with_headers(["leaks", "leaks, unset", "download"]), Verdict.DOES_NOT_HOLD),
     "ambient-detectors": (with_headers(DETECTORS), Verdict.STALE),
     "ambient-headers": (with_headers(HEADERS), Verdict.STALE),

@@ -11,7 +11,15 @@ from typing import Any
 
 from telemetry.box.servers import PROXY_PORT
 from telemetry.box.world import DATA_HOSTS
-from telemetry.evidence.planted import ABSENT, CHANGED_DATA, MATRIX, PLANTED, RESULT, TYPED
+from telemetry.evidence.planted import (
+    ABSENT,
+    CHANGED_DATA,
+    MATRIX,
+    PLANTED,
+    RESULT,
+    SET_UP_FIRST,
+    TYPED,
+)
 from telemetry.evidence.surroundings import SURROUNDINGS
 from telemetry.evidence.variables import WITHOUT_EFFECT, Setting
 from telemetry.records.runs import Ending, Mode, Network, Run
@@ -471,6 +479,12 @@ def _mitigations() -> Iterator[Run]:
     yield _run("leaks, switched off", LIST, environment={**LEAKS, SWITCHES[0]: "1"})
     unset = ("env", *chain.from_iterable(("-u", name) for name in LEAKS))
     yield _run("leaks, unset", LIST, environment=LEAKS, prefix=unset)
+    yield _run(
+        "a provider that is there first",
+        LIST,
+        environment={"PYTHONPATH": "{files}/provider"},
+        changed=SET_UP_FIRST,
+    )
 
 
 # One failure of each subcommand.

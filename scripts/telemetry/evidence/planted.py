@@ -86,6 +86,21 @@ NAMES = Names(
 
 ABSENT = "OpenTelemetry is hidden, as if it were not installed"
 
+SET_UP_FIRST = "OpenTelemetry is set up before StripePy starts, for another address"
+
+PROVIDER = """
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+provider = TracerProvider()
+exporter = OTLPSpanExporter("http://127.0.0.1:4318/v1/traces", timeout=1)
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+"""
+"""What auto-instrumentation, an operator or a notebook does before StripePy starts."""
+
 CHANGED_DATA = "the data sets' checksums are replaced by that of a small file"
 
 
@@ -114,6 +129,9 @@ def _fill(folder: Path) -> None:
         absent = folder / "absent" / "opentelemetry" / "__init__.py"
         absent.parent.mkdir(parents=True)
         absent.write_text("raise ModuleNotFoundError(f'No module named {__name__!r}')\n")
+        provider = folder / "provider" / "sitecustomize.py"
+        provider.parent.mkdir()
+        provider.write_text(PROVIDER)
         change_data_sets(source_lines.package(), folder / "changed", folder / "data")
         making.result()
 

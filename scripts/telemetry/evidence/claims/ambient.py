@@ -100,6 +100,14 @@ def covered(trial: Trial) -> None:
         trial.counts["variables asked for"] += len(seen.variables)
 
 
+def provider_first(trial: Trial) -> None:
+    trial.control(trial.run("download"))
+    seen = trial.run("a provider that is there first")
+    trial.expect_equal(len(seen.bodies), 0, "messages to StripePy's collector")
+    elsewhere = any("127.0.0.1:4318" in attempt for attempt in seen.attempts)
+    trial.expect(elsewhere, f"the other address is not contacted: {seen.attempts}")
+
+
 def helps_off(trial: Trial) -> None:
     trial.control(trial.run("leaks"))
     trial.expect_silence(trial.run("leaks, switched off"))
@@ -144,6 +152,16 @@ CLAIMS = (
         " else.",
         ("commands", "mitigations"),
         helps_unset,
+    ),
+    Claim(
+        "provider-first",
+        "If OpenTelemetry was set up in the same process before StripePy starts, as its"
+        " auto-instrumentation does, the message goes where that set-up sends its own, and not to"
+        " StripePy's collector.",
+        ("commands", "mitigations"),
+        provider_first,
+        "OpenTelemetry keeps the first tracer provider that a process sets.",
+        "opentelemetry-api",
     ),
     Claim(
         "ambient-resource",
