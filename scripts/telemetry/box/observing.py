@@ -68,7 +68,7 @@ def _phases(runs: Sequence[Run]) -> Iterator[tuple[list[Run], int]]:
     yield [run for run in runs if run.timed and not run.waits], 1
     yield [run for run in runs if run.timed and run.waits], WAITING_AT_ONCE
     yield [run for run in runs if not run.timed and run.waits], WAITING_AT_ONCE
-    yield [run for run in runs if not run.timed and not run.waits], (os.cpu_count() or 1) + 1
+    yield [run for run in runs if not run.timed and not run.waits], os.cpu_count() or 1
 
 
 @cache

@@ -43,19 +43,19 @@ class Answer:
 
 
 ANSWERS = (
-    Answer("On by default", "yes", (Ground("one-span", "Each run of a `stripepy` … sends"),)),
+    Answer(
+        "On by default",
+        "yes; without a notice or a status command",
+        (
+            Ground("one-span", "Each run of a `stripepy` … sends"),
+            Ground("no-notice", "does not tell its users", Verdict.KNOWN_LIMIT),
+            Ground("no-status-command", "no option … tells whether it is on", Verdict.KNOWN_LIMIT),
+        ),
+    ),
     Answer(
         "Switch",
         "{fact:switches}, set to any value",
         (Ground("off-by-presence", "{fact:switches} is enough to … off … any value counts"),),
-    ),
-    Answer(
-        "Notice, status command",
-        "neither",
-        (
-            Ground("no-notice", "does not tell its users", Verdict.KNOWN_LIMIT),
-            Ground("no-status-command", "no option … tells whether it is on", Verdict.KNOWN_LIMIT),
-        ),
     ),
     Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
     Answer(
