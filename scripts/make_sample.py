@@ -6,7 +6,12 @@ usage, 3 not written, 5 outdated.
 """
 
 import hashlib
+import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+# Where PYTHONSAFEPATH is set, Python does not look here.
+sys.path.insert(0, str(Path(__file__).parent))
 
 from telemetry.records import exits
 from telemetry.records.exits import Exit

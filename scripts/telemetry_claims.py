@@ -11,6 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+# Where PYTHONSAFEPATH is set, Python does not look here.
+sys.path.insert(0, str(Path(__file__).parent))
+
 from telemetry.evidence import planted, verification
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.judging import Claim, Judgement, judge

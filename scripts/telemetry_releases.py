@@ -11,6 +11,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+
+# Where PYTHONSAFEPATH is set, Python does not look here.
+sys.path.insert(0, str(Path(__file__).parent))
 
 from telemetry.records import documents, exits, fields, files, findings, releases
 from telemetry.records.exits import Exit, UserError

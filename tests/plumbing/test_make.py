@@ -101,6 +101,12 @@ def test_settings_of_the_user_reach_the_scripts_and_not_the_environment(workshop
     assert "pip config list" in complaint
 
 
+@pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.py")), ids=lambda s: s.name)
+def test_a_script_finds_its_modules_without_make_too(script: Path) -> None:
+    run = python(str(script), "--help", env={"PYTHONSAFEPATH": "1"})
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_no_setting_of_pip_leads_out_of_the_environment(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     wheel = tmp_path / "sphinx-1-py3-none-any.whl"
