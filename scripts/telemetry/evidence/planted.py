@@ -50,24 +50,6 @@ PLANTED: Mapping[str, str] = {
 }
 """What is planted, by where it is planted."""
 
-_USER, _HOST = PLANTED["the user's name"], PLANTED["the machine's name"]
-
-COMBINATIONS: Mapping[str, str] = {
-    f"{what}, joined by {separator!r}": separator.join(pair)
-    for what, pair in (
-        ("the names of user and machine", (_USER, _HOST)),
-        ("the names of machine and user", (_HOST, _USER)),
-    )
-    for separator in ("", "@", ":", "-", "_", ".", "/", "|", ",", " ")
-} | {
-    f"the input's name with {ending}": PLANTED["the input's name"] + ending
-    for ending in (".hic", ".cool", ".mcool")
-}
-"""What planted values are together: a hash of that is no hash of either.
-
-A hash that is salted with what nobody knows cannot be found.
-"""
-
 MATRIX = PLANTED["the input's name"]
 RESULT = PLANTED["the result's name"] + ".hdf5"
 
@@ -83,6 +65,22 @@ NAMES = Names(
     machine=PLANTED["the machine's identifier"],
     variables={"ZQX": PLANTED["a variable of the environment"]},
 )
+
+COMBINATIONS: Mapping[str, str] = {
+    f"{what}, joined by {separator!r}": separator.join(pair)
+    for what, pair in (
+        ("the names of user and machine", (NAMES.user, NAMES.host)),
+        ("the names of machine and user", (NAMES.host, NAMES.user)),
+    )
+    for separator in ("", "@", ":", "-", "_", ".", "/", "|", ",", " ")
+} | {
+    f"the input's name with {ending}": PLANTED["the input's name"] + ending
+    for ending in (".hic", ".cool", ".mcool")
+}
+"""What planted values are together: a hash of that is no hash of either.
+
+A hash that is salted with what nobody knows cannot be found.
+"""
 
 ABSENT = "OpenTelemetry is hidden, as if it were not installed"
 

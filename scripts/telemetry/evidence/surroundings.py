@@ -7,7 +7,7 @@ those that could tell something begin with Zqx.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from telemetry.evidence.planted import PLANTED
+from telemetry.evidence.planted import NAMES
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,6 @@ class Surrounding:
     terminal: bool = False
     prefix: tuple[str, ...] = ()
 
-
-_USER, _HOST = PLANTED["the user's name"], PLANTED["the machine's name"]
 
 SURROUNDINGS: Mapping[str, Surrounding] = {
     "a terminal, in German, east of UTC": Surrounding(
@@ -63,30 +61,30 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
     ),
     "a job of Slurm, PBS, LSF or Grid Engine, on one core": Surrounding(
         {
-            "SLURMD_NODENAME": _HOST,
+            "SLURMD_NODENAME": NAMES.host,
             "SLURM_ARRAY_TASK_ID": "7",
             "SLURM_CLUSTER_NAME": "ZqxCluster",
             "SLURM_CPUS_PER_TASK": "1",
             "SLURM_JOB_ACCOUNT": "ZqxAccount",
             "SLURM_JOB_ID": "1234577",
             "SLURM_JOB_NAME": "ZqxJob",
-            "SLURM_JOB_NODELIST": _HOST,
+            "SLURM_JOB_NODELIST": NAMES.host,
             "SLURM_JOB_PARTITION": "ZqxPartition",
-            "SLURM_JOB_USER": _USER,
+            "SLURM_JOB_USER": NAMES.user,
             "SLURM_PROCID": "0",
             "SLURM_SUBMIT_DIR": "/ZqxSubmit",
             "SLURM_SUBMIT_HOST": "ZqxLogin",
             "JOB_ID": "1234577",
-            "LSB_HOSTS": _HOST,
+            "LSB_HOSTS": NAMES.host,
             "LSB_JOBID": "1234577",
             "LSB_JOBNAME": "ZqxJob",
             "LSB_QUEUE": "ZqxQueue",
             "NCPUS": "1",
-            "PBS_JOBID": f"1234577.{_HOST}",
+            "PBS_JOBID": f"1234577.{NAMES.host}",
             "PBS_JOBNAME": "ZqxJob",
             "PBS_NODEFILE": "/ZqxNodes",
             "PBS_O_HOST": "ZqxLogin",
-            "PBS_O_LOGNAME": _USER,
+            "PBS_O_LOGNAME": NAMES.user,
             "PBS_O_WORKDIR": "/ZqxSubmit",
             "PBS_QUEUE": "ZqxQueue",
             "QUEUE": "ZqxQueue",
@@ -103,7 +101,7 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
             "CI_JOB_ID": "1234577",
             "CI_PROJECT_PATH": "ZqxGroup/ZqxProject",
             "GITHUB_ACTIONS": "true",
-            "GITHUB_ACTOR": _USER,
+            "GITHUB_ACTOR": NAMES.user,
             "GITHUB_REPOSITORY": "ZqxOwner/ZqxRepository",
             "GITHUB_TOKEN": "ZqxToken",
             "GITLAB_CI": "true",

@@ -146,7 +146,7 @@ def every_option(trial: Trial) -> None:
             other = sorted({*_changed(trial.evidence, subcommand, seen)} - attributed)
             trial.expect(not other, f"`{seen.run.command}` changes {other}")
     if any(subcommand.name == "call" for subcommand in trial.evidence.subcommands):
-        together = trial.run("options of call together")
+        together = trial.run(together_name("call"))
         names = set(trial.evidence.values(together))
         trial.expect(
             names == set(trial.evidence.values(trial.run("call"))),
