@@ -86,6 +86,7 @@ TOOLS = {
     "systemd": _file(
         "shell", "systemd", Path("/usr/lib/systemd/systemd"), "apt-get install systemd"
     ),
+    "faketime": _program("gate", "faketime", "faketime"),
     "git": _program("checkout", "git", "git"),
     "workflow tools": _file(
         "workflow", "snakemake", ROOT / ".venv" / "tools" / "bin" / "snakemake", "make test-all"

@@ -73,6 +73,7 @@ CALLED = ("call", "call .cool", "call .mcool")
 LISTED = ("download", "in memory: download")
 SWITCHED = ("download", *(f"switch: download {name}=1" for name in conditions.SWITCHES))
 TERMINAL, LOGIN, JOB, CONTAINER, TASK = SURROUNDINGS
+DATED = tuple(conditions.date_name(date, "download") for date in conditions.DATES)
 DOWNLOADED = ("any", "off", "fetched by name", "fetched, off")
 
 CHANGES = {
@@ -345,9 +346,33 @@ CHANGES = {
         {TELEMETRY: ("            subcommand,\n            record", "            subcommand, context=__import__('opentelemetry.propagate').propagate.extract({k.lower(): v for k, v in os.environ.items()}),\n            record")},
         "surroundings", "parent_span_id", ("download", f"{TASK}: download"),
     ),
+    "more is sent under another user id": Change(
+        {TELEMETRY: (MACHINE, MACHINE + ' **({"zqx": "1"} if os.getuid() > 10000 else {}),')},
+        "surroundings", "adds `zqx`", ("view", f"{CONTAINER}: view"),
+    ),
+    "more is sent in a container": Change(
+        {TELEMETRY: (MACHINE, MACHINE + ' **({"zqx": "1"} if os.path.exists("/.dockerenv") else {}),')},
+        "surroundings", "adds `zqx`", ("view", f"{CONTAINER}: view"),
+    ),
+    "more is sent from a home that cannot be written": Change(
+        {VIEW: before(VIEWING, "p = __import__('pathlib').Path.home()\ntry: (p / '.zqx').write_text('1'); (p / '.zqx').unlink()\nexcept OSError as e: telem_span.set_attribute('params.zqx', e.errno)")},
+        "surroundings", "adds `params.zqx`", ("view", f"{JOB}: view"),
+    ),
+    "more is sent from a home that is full": Change(
+        {VIEW: before(VIEWING, "p = __import__('pathlib').Path.home()\ntry: (p / '.zqx').write_text('1'); (p / '.zqx').unlink()\nexcept OSError as e: telem_span.set_attribute('params.zqx', e.errno)")},
+        "surroundings", "adds `params.zqx`", ("view", f"{LOGIN}: view"),
+    ),
+    "more is sent from a later year": Change(
+        {DOWNLOAD: (PARAMETER, PARAMETER + '                **({"params.zqx": 1} if __import__("time").time() > 19e8 else {}),\n')},
+        "dates", "adds `params.zqx`", ("download", *DATED),
+    ),
+    "more is sent on a Sunday": Change(
+        {DOWNLOAD: (PARAMETER, PARAMETER + '                **({"params.zqx": 1} if __import__("time").gmtime()[6] == 6 else {}),\n')},
+        "dates", "adds `params.zqx`", ("download", *DATED),
+    ),
     "a switch is ignored in CI": Change(
         {TELEMETRY: (OFF, f'if "CI" not in os.environ and {OFF[3:]}')},
-        "surroundings-off", "reached out", ("download", *(f"{name}: download, off" for name in SURROUNDINGS)),
+        "surroundings", "reached out", ("download", *(f"{name}: download, off" for name in SURROUNDINGS)),
     ),
     "a first run tells the second through a file": Change(
         {DOWNLOAD: before(LIST, "p = __import__('pathlib').Path.home() / '.zqx'\nif p.exists(): telem_span.set_attribute('params.zqx', 1)\np.touch()")},
@@ -376,6 +401,18 @@ CHANGES = {
     "without OpenTelemetry, a command fails": Change(
         {VIEW: before(VIEWING, "import opentelemetry.sdk")},
         "without-opentelemetry", "exit status", ("view", "without OpenTelemetry: view"),
+    ),
+    "state is kept in the home of the password file": Change(
+        {VIEW: before(VIEWING, "import os, pwd; open(os.path.join(pwd.getpwuid(os.getuid()).pw_dir, 'zqx'), 'w').close()")},
+        "nothing-stored", "zqx", ("view", "watched: view"),
+    ),
+    "state is kept as an empty folder": Change(
+        {VIEW: before(VIEWING, "import ctypes; ctypes.CDLL(None).mkdir(b'/run/zqx', 0o700)")},
+        "nothing-stored", "/run/zqx", ("view", "watched: view"),
+    ),
+    "a file of somebody else is touched": Change(
+        {VIEW: before(VIEWING, "import os, sys; os.utime(os.path.dirname(os.__file__))")},
+        "nothing-stored", "wrote", ("view", "watched: view"),
     ),
     "users are told": Change(
         {TELEMETRY: ('get_logger().debug("setting up', 'get_logger().info("setting up')},
@@ -463,6 +500,8 @@ def judged(here: World, plan: Plan, change: Change, folder: Path) -> Judgement:
 )
 def test_the_gate_goes_red_when(here: World, plan: Plan, doctor: Doctor, name: str) -> None:
     change = CHANGES[name]
+    if {*DATED} & {*change.runs}:
+        need("faketime")
     judgement = judged(here, plan, change, doctor(change.edits))
     assert judgement.verdict is change.verdict, judgement.grounds
     assert any(change.text in ground for ground in judgement.grounds), judgement.grounds

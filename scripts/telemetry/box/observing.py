@@ -1,7 +1,9 @@
 """Make many runs, several at once, each with a supervisor of its own."""
 
+import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +21,10 @@ from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import NO_NAMESPACES, Mode, Observation, Run
 
 # Most of what they do is to wait for somebody who does not answer.
-WAITING_AT_ONCE = 4
+WAITING_AT_ONCE = 8
+
+# What a run may start with, and not every system has.
+TOOLS = frozenset({"faketime"})
 
 # Forks processes without threads, which namespaces need.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -43,9 +48,12 @@ def observe(
     if have_namespaces():
         _load_supervisor()
     seen: dict[str, Observation] = {}
-    for some, at_once in _phases(runs):
-        with ThreadPoolExecutor(at_once) as pool:
-            futures = [pool.submit(_observe_one, run, world) for run in some]
+    for phase in _phases(runs):
+        with contextlib.ExitStack() as pools:
+            futures = []
+            for some, at_once in phase:
+                pool = pools.enter_context(ThreadPoolExecutor(at_once))
+                futures += [pool.submit(_observe_one, run, world) for run in some]
             try:
                 for future in as_completed(futures):
                     observation = future.result()
@@ -60,15 +68,17 @@ def observe(
     return {run.name: seen[run.name] for run in runs}
 
 
-def _phases(runs: Sequence[Run]) -> Iterator[tuple[list[Run], int]]:
-    """Yield runs that go together, and how many of them at once.
+def _phases(runs: Sequence[Run]) -> Iterator[list[tuple[list[Run], int]]]:
+    """Yield what goes on at the same time: runs, and how many of them at once.
 
     Where time matters, others must not take the cores.
     """
-    yield [run for run in runs if run.timed and not run.waits], 1
-    yield [run for run in runs if run.timed and run.waits], WAITING_AT_ONCE
-    yield [run for run in runs if not run.timed and run.waits], WAITING_AT_ONCE
-    yield [run for run in runs if not run.timed and not run.waits], os.cpu_count() or 1
+    yield [([run for run in runs if run.timed and not run.waits], 1)]
+    yield [([run for run in runs if run.timed and run.waits], WAITING_AT_ONCE)]
+    yield [
+        ([run for run in runs if not run.timed and run.waits], 2),
+        ([run for run in runs if not run.timed and not run.waits], os.cpu_count() or 1),
+    ]
 
 
 @cache
@@ -93,6 +103,11 @@ def _observe_one(run: Run, world: World) -> Observation:
         if not run.fits_memory:
             return Observation(run, not_tried=NO_NAMESPACES)
         run = replace(run, mode=Mode.MEMORY)
+    for tool in TOOLS & {*run.prefix}:
+        if shutil.which(tool) is None:
+            return Observation(
+                run, not_tried=f"this machine has no `{tool}`: apt-get install {tool}"
+            )
     if run.mode is Mode.MEMORY:
         names = world.names
         return capture(

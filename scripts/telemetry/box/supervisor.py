@@ -30,7 +30,7 @@ from telemetry.capture.folder import (
     private_folder,
 )
 from telemetry.records.files import ROOT
-from telemetry.records.runs import NO_NAMESPACES, Ending, Network, Observation, Run, Wire
+from telemetry.records.runs import NO_NAMESPACES, Ending, Home, Network, Observation, Run, Wire
 
 # The least that a pipe can hold; filled, it holds a run up when its output begins.
 PIPE_BYTES = 4096
@@ -45,13 +45,12 @@ def supervise(run: Run, world: World) -> Observation:
     """Make a run in namespaces that this process enters, which is why it can make only one."""
     with private_folder(world.names.work, world.names.home) as folder:
         folder.fill(run, world.files, world.host)
-        resolver = NOWHERE if run.network is Network.NO_NETWORK else servers.LOOPBACK
-        (folder.root / "resolv.conf").write_text(f"nameserver {resolver}\n")
-        covers = {**world.covers, "/etc/resolv.conf": folder.root / "resolv.conf"}
-        before = folder.times()
+        covers = {**world.covers, **_own_covers(run, world, folder)}
         keeps = _kept_folders(run, world, folder) if world.empties_temporary else set()
-        if not namespaces.enter(world.names.host, covers, keeps):
+        if not namespaces.enter(world.names.host, covers, keeps, run.user):
             return Observation(run, not_tried=NO_NAMESPACES)
+        _furnish(run, folder)
+        before, elsewhere = folder.times(), namespaces.entries_of_private_places(keeps)
         # For the digest of result files; no sooner, since it starts threads.
         import h5py  # noqa: F401
 
@@ -92,9 +91,38 @@ def supervise(run: Run, world: World) -> Observation:
                 host_name=socket.gethostname(),
             ),
             variables=tuple(folder.records("variable")),
-            written_elsewhere=(*folder.records("written"), *namespaces.left_in_temporary(keeps)),
+            written_elsewhere=(
+                *folder.records("written"),
+                *sorted(elsewhere ^ namespaces.entries_of_private_places(keeps)),
+            ),
             parser=tuple(next(iter(folder.records("parser")), ())),
         )
+
+
+def _own_covers(run: Run, world: World, folder: PrivateFolder) -> dict[str, Path]:
+    """Make the files under /etc that differ from run to run."""
+    names, user = world.names, os.getuid() if run.user is None else run.user
+    resolver = NOWHERE if run.network is Network.NO_NETWORK else servers.LOOPBACK
+    account = f"{names.user}:x:{user}:{os.getgid()}:{names.person}:{folder.home}:/bin/sh\n"
+    covers = {}
+    for name, text in (("resolv.conf", f"nameserver {resolver}\n"), ("passwd", account)):
+        covers[f"/etc/{name}"] = folder.root / name
+        (folder.root / name).write_text(text)
+    return covers
+
+
+def _furnish(run: Run, folder: PrivateFolder) -> None:
+    """Put up what a run finds around it besides its private folder."""
+    for marker in map(Path, run.markers):
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+    if run.home is Home.READ_ONLY:
+        namespaces.mount_empty(folder.home, namespaces.MS_RDONLY)
+    elif run.home is Home.FULL:
+        namespaces.mount_empty(folder.home, options="size=1")
+        with contextlib.suppress(OSError), (folder.home / "full").open("wb", 0) as file:
+            while file.write(bytes(PIPE_BYTES)):
+                pass
 
 
 def _kept_folders(run: Run, world: World, folder: PrivateFolder) -> set[Path]:

@@ -1,7 +1,6 @@
 """The world of unmodified runs: names of the machine and its user, certificates, files."""
 
 import contextlib
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -60,8 +59,9 @@ class World:
         host: Name of the collector.
         port: Port of the collector.
         paths: Folders for PYTHONPATH: the caller's, which decide which stripepy is run.
-        empties_temporary: Whether a run finds the machine's places for temporary files empty, so
-            that what it leaves there can be seen; what its command line names must be elsewhere.
+        empties_temporary: Whether the root folder and the machine's places for temporary files are
+            private, so that what a run leaves there can be seen; what its command line names must
+            be elsewhere.
     """
 
     files: Path
@@ -87,14 +87,12 @@ class World:
         return {f"/etc/{name}": self.files / name for name in self.covering_texts()}
 
     def covering_texts(self) -> dict[str, str]:
-        """What the files under /etc say that tell a program who and where it is."""
+        """What files under /etc say that tell a program where it is."""
         names = self.names
-        ids = f"{os.getuid()}:{os.getgid()}"
         return {
             "hosts": f"127.0.0.1 localhost {names.host}\n::1 localhost\n",
             "hostname": f"{names.host}\n",
             "machine-id": f"{names.machine}\n",
-            "passwd": f"{names.user}:x:{ids}:{names.person}:/{names.home}:/bin/sh\n",
         }
 
 

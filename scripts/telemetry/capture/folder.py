@@ -65,22 +65,28 @@ class PrivateFolder:
     def changed(self, before: Mapping[Path, int]) -> dict[str, str]:
         """Return the SHA-256 of each file that was made or changed, by path in this folder.
 
+        It is empty for an empty folder, and for what was removed.
+
         Args:
             before: What `times` gave before the run.
         """
+        after = self.times()
         return {
-            path.relative_to(self.root).as_posix(): _digest(path)
-            for path, time in self.times().items()
-            if before.get(path) != time
+            path.relative_to(self.root).as_posix(): _digest(path) if path.is_file() else ""
+            for path in sorted({*before, *after})
+            if before.get(path) != after.get(path)
         }
 
     def times(self) -> dict[Path, int]:
-        """Return when each file was last written, in nanoseconds; Python's own caches apart."""
+        """Return when each file was last written, in nanoseconds; Python's own caches apart.
+
+        Empty folders count as files.
+        """
         return {
             path: path.lstat().st_mtime_ns
             for folder in (self.work, self.home, self.temporary)
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and "__pycache__" not in path.parts
+            if not (path.is_dir() and any(path.iterdir())) and "__pycache__" not in path.parts
         }
 
     def keep(self, run: Run, files: Path) -> None:

@@ -11,18 +11,18 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
-MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE = 0x1, 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
-TEMPORARY = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
-"""The machine's places for temporary files."""
+TEMPORARY = tuple(map(Path, ("/tmp", "/run", "/var/tmp", "/dev/shm")))
+"""The machine's places for what does not last."""
 
 RTM_NEWROUTE, NLM_F_CREATE_REQUEST, RTA_OIF = 24, 0x401, 4
 # Table of local addresses, set by hand, valid on this machine, of the type "local".
@@ -39,61 +39,96 @@ def enter_empty() -> bool:
     Returns:
         False where the system has no such namespaces (not Linux, or forbidden).
     """
-    return _unshare(CLONE_NEWUSER | CLONE_NEWNET) is not None
+    return _unshare(CLONE_NEWUSER | CLONE_NEWNET)
 
 
-def enter(host_name: str, covers: Mapping[str, Path], keeps: Collection[Path] = ()) -> bool:
+def enter(
+    host_name: str,
+    covers: Mapping[str, Path],
+    keeps: Collection[Path] = (),
+    user: int | None = None,
+) -> bool:
     """Move this process into namespaces with loopback; has to come before the first thread.
 
-    Files that tell a program who and where it is can be covered by others there, and the machine's
-    places for temporary files can be emptied but for some folders.
+    Files that tell a program who and where it is can be covered by others there. The root folder
+    and the machine's places for temporary files can be private, and empty but for some folders.
 
     Args:
         host_name: What the machine is called in there.
         covers: Files to put over those of the system, by the path that they cover; what the
             system does not have is left out.
         keeps: Folders that stay where they are in emptied places for temporary files; without any,
-            these places stay as they are.
+            the root folder and these places stay as they are.
+        user: The user's id in there; None for the one outside.
 
     Returns:
         False where the system allows no such namespaces; then nothing has changed.
     """
-    libc = _unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS)
-    if libc is None:
+    if not _unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS, user):
         return False
     socket.sethostname(host_name)
-    _mount(libc, None, "/", MS_REC | MS_PRIVATE)
-    for covered, cover in covers.items():
-        if Path(covered).exists():
-            _mount(libc, str(cover), str(Path(covered).resolve()), MS_BIND)
+    _mount(None, "/", MS_REC | MS_PRIVATE)
     if keeps:
-        _empty_temporary(libc, keeps)
+        _enter_private_root(keeps)
+    for covered, cover in covers.items():
+        target = Path(covered).resolve()
+        if any(map(target.is_relative_to, TEMPORARY if keeps else ())):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        if target.exists():
+            _mount(str(cover), str(target), MS_BIND)
     _raise_loopback()
     return True
 
 
-def _empty_temporary(libc: ctypes.CDLL, keeps: Collection[Path]) -> None:
-    """Put an empty file system over each place for temporary files, and folders back into it."""
+def _enter_private_root(keeps: Collection[Path]) -> None:
+    """Make a root folder with the folders of the present one, but empty places for temporary files.
+
+    Args:
+        keeps: Folders that stay where they are in these places.
+    """
     kept = [(os.open(folder, os.O_PATH), folder) for folder in sorted(keeps)]
+    root = TEMPORARY[0]
+    mount_empty(root)
+    for entry in Path("/").iterdir():
+        copy = root / entry.name
+        if entry.is_symlink():
+            copy.symlink_to(entry.readlink())
+        elif entry in TEMPORARY:
+            copy.mkdir()
+        # What else is there tells that this machine is a container.
+        elif entry.is_dir() and not entry.name.startswith("."):
+            copy.mkdir()
+            _mount(str(entry), str(copy), MS_BIND | MS_REC)
+    os.chroot(root)
+    os.chdir("/")
     for place in filter(Path.is_dir, TEMPORARY):
-        _mount(libc, "none", str(place), 0, "tmpfs")
+        if place.parent != Path("/"):
+            mount_empty(place)
     for descriptor, folder in kept:
         if not folder.exists():
             folder.mkdir(parents=True)
-            _mount(libc, f"/proc/self/fd/{descriptor}", str(folder), MS_BIND)
+            _mount(f"/proc/self/fd/{descriptor}", str(folder), MS_BIND)
         os.close(descriptor)
 
 
-def left_in_temporary(keeps: Collection[Path]) -> Iterator[str]:
-    """Yield the files that are left in emptied places for temporary files.
+def mount_empty(folder: Path, flags: int = 0, options: str | None = None) -> None:
+    """Put an empty file system over a folder, in the namespaces of this process."""
+    _mount("none", str(folder), flags, "tmpfs", options)
+
+
+def entries_of_private_places(keeps: Collection[Path]) -> set[str]:
+    """Return what is in the private root folder and in emptied places for temporary files.
 
     Args:
-        keeps: Folders that were kept.
+        keeps: Folders that were kept, and are left out.
     """
-    for place in TEMPORARY if keeps else ():
+    found = {str(entry) for entry in Path("/").iterdir()}
+    for place in TEMPORARY:
         for folder, folders, names in os.walk(place):
             folders[:] = [name for name in folders if Path(folder, name) not in keeps]
-            yield from (str(Path(folder, name)) for name in names)
+            found |= {str(Path(folder, name)) for name in (*folders, *names)}
+    return found
 
 
 def lead_everything_here() -> None:
@@ -109,31 +144,32 @@ def lead_everything_here() -> None:
             sock.send(header + route)
 
 
-def _unshare(flags: int) -> ctypes.CDLL | None:
-    """Enter new namespaces, keeping the user and group ids; return the C library, or None."""
+def _unshare(flags: int, user: int | None = None) -> bool:
+    """Enter new namespaces; the ids stay what they are, but for another id of the user."""
     if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-    user, group = os.getuid(), os.getgid()
-    if libc.unshare(flags) != 0:
-        return None
+        return False
+    outside, group = os.getuid(), os.getgid()
+    if ctypes.CDLL(None).unshare(flags) != 0:
+        return False
     for name, text in (
         ("setgroups", "deny"),
-        ("uid_map", f"{user} {user} 1"),
+        ("uid_map", f"{outside if user is None else user} {outside} 1"),
         ("gid_map", f"{group} {group} 1"),
     ):
         # Where this is forbidden, ids read as "nobody"; the seal holds all the same.
         with contextlib.suppress(OSError):
             Path("/proc/self", name).write_text(text)
-    return libc
+    return True
 
 
 def _mount(
-    libc: ctypes.CDLL, source: str | None, target: str, flags: int, kind: str | None = None
+    source: str | None, target: str, flags: int, kind: str | None = None, options: str | None = None
 ) -> None:
-    encoded = None if source is None else os.fsencode(source)
-    type_ = None if kind is None else kind.encode()
-    if libc.mount(encoded, os.fsencode(target), type_, flags, None) != 0:
+    texts = (None if text is None else os.fsencode(text) for text in (source, target, kind))
+    source_, target_, kind_ = texts
+    data = None if options is None else options.encode()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(source_, target_, kind_, flags, data) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), target)
 

@@ -4,7 +4,7 @@ A run is made because a claim needs it. Grids are cut to what can differ: each v
 or an option once, and each variable and option with each subcommand once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -92,6 +92,11 @@ OTHER_SWITCHES = {
 
 WITHOUT_SWITCHING = ("DO_NOT_TRACK", "OTEL_TRACES_EXPORTER")
 """Those without an effect: set together, if either had one, nothing would be sent."""
+
+DATES = tuple(
+    f"2032-{day}" for day in ("02-29", "03-01", "03-02", "03-03", "03-04", "03-05", "03-06")
+)
+"""A week that begins with a leap day."""
 
 UNREACHABLE = tuple(n for n in Network if n not in {Network.ANSWERS, Network.REDIRECT})
 REPEATS = 2
@@ -247,6 +252,7 @@ def plan(
         "switches": list(_switches(usable)),
         "ambient": list(_ambient(settings)),
         "surroundings": list(_surroundings(usable)),
+        "dates": list(_dates(usable)),
         "again": list(_again()),
         "absent": list(_absent(usable)),
         "mitigations": list(_mitigations()),
@@ -258,7 +264,7 @@ def plan(
     }
 
 
-def _commands(known: Sequence[Subcommand]) -> Iterator[Run]:
+def _commands(known: Iterable[Subcommand]) -> Iterator[Run]:
     """Each subcommand, with each format that it takes, ending well."""
     for subcommand in known:
         argv = subcommand.argv()
@@ -432,19 +438,39 @@ def _ambient(settings: Sequence[Setting]) -> Iterator[Run]:
 
 def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Each subcommand in each surrounding, and one of them switched off."""
-    for name, where in SURROUNDINGS.items():
-        for subcommand in known:
-            run = _run(
-                f"{name}: {subcommand.name}",
-                subcommand.argv(),
-                environment=where.environment,
-                terminal=where.terminal,
-                prefix=where.prefix,
-            )
+    for number, (name, where) in enumerate(SURROUNDINGS.items()):
+        for subcommand in _by_one_name(known, number):
+            argv = subcommand.argv()
+            run = replace(where, name=f"{name}: {subcommand.name}", argv=argv, inputs=INPUTS)
             yield run
             if run.argv == LIST:
                 off = {**where.environment, SWITCHES[0]: "1"}
                 yield replace(run, name=f"{run.name}, off", environment=off)
+
+
+def _by_one_name(known: Sequence[Subcommand], number: int = 0) -> Iterator[Subcommand]:
+    """Yield each subcommand by one of its names: the last one, or another for another number.
+
+    What has two names is one subcommand: both names are tested where that could matter.
+    """
+    names: dict[str, list[Subcommand]] = {}
+    for subcommand in known:
+        names.setdefault(subcommand.same_as or subcommand.name, []).append(subcommand)
+    yield from (same[number % len(same) - 1] for same in names.values())
+
+
+def date_name(date: str, subcommand: str) -> str:
+    """Return the name of the run on another date."""
+    return f"on {date}: {subcommand}"
+
+
+def _dates(known: Sequence[Subcommand]) -> Iterator[Run]:
+    """Each subcommand on one other date, and the quickest on each day of a week."""
+    for number, date in enumerate(DATES):
+        prefix = ("env", "DONT_FAKE_MONOTONIC=1", "faketime", f"{date} 12:00")
+        for subcommand in _by_one_name(known):
+            if number == 0 or subcommand.argv() == LIST:
+                yield _run(date_name(date, subcommand.name), subcommand.argv(), prefix=prefix)
 
 
 def _again() -> Iterator[Run]:
@@ -456,7 +482,7 @@ def _again() -> Iterator[Run]:
 
 def _absent(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Each subcommand without OpenTelemetry."""
-    for subcommand in known:
+    for subcommand in _by_one_name(known):
         yield _run(
             f"without OpenTelemetry: {subcommand.name}",
             subcommand.argv(),
@@ -496,7 +522,7 @@ TELLING_FAILURES = (
 )
 
 
-def _telling(known: Sequence[Subcommand]) -> Iterator[Run]:
+def _telling(known: Iterable[Subcommand]) -> Iterator[Run]:
     """Each subcommand, ending well and failing."""
     yield from (run for run in _commands(known) if run.name == run.subcommand)
     yield from (run for run in _failures() if run.name in TELLING_FAILURES)
@@ -504,13 +530,13 @@ def _telling(known: Sequence[Subcommand]) -> Iterator[Run]:
 
 def _memory(known: Sequence[Subcommand]) -> Iterator[Run]:
     """The same again, in memory: what makes the table has to agree with the unmodified program."""
-    for run in _telling(known):
+    for run in _telling(_by_one_name(known)):
         yield replace(run, name=f"in memory: {run.name}", mode=Mode.MEMORY)
 
 
 def _watched(known: Sequence[Subcommand]) -> Iterator[Run]:
     """The same again, looked at from inside."""
-    for run in _telling(known):
+    for run in _telling(_by_one_name(known)):
         yield replace(run, name=f"watched: {run.name}", watched=True)
 
 

@@ -5,29 +5,15 @@ those that could tell something begin with Zqx.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from telemetry.evidence.planted import NAMES
+from telemetry.records.runs import Home, Run
 
-
-@dataclass(frozen=True)
-class Surrounding:
-    """Where a run is made.
-
-    Attributes:
-        environment: What is set there.
-        terminal: Whether input and output are a terminal.
-        prefix: Words before `stripepy`.
-    """
-
-    environment: Mapping[str, str]
-    terminal: bool = False
-    prefix: tuple[str, ...] = ()
-
-
-SURROUNDINGS: Mapping[str, Surrounding] = {
-    "a terminal, in German, east of UTC": Surrounding(
-        {
+SURROUNDINGS: Mapping[str, Run] = {
+    "at a German terminal east of UTC": Run(
+        "",
+        (),
+        environment={
             "COLORTERM": "truecolor",
             "COLUMNS": "211",
             "DISPLAY": ":0",
@@ -44,8 +30,10 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
         },
         terminal=True,
     ),
-    "a login node over ssh, west of UTC": Surrounding(
-        {
+    "on a login node west of UTC with a full home folder": Run(
+        "",
+        (),
+        environment={
             "LOADEDMODULES": "ZqxModule/1.2.3",
             "MODULEPATH": "/ZqxModules",
             "SSH_AUTH_SOCK": "/tmp/ZqxAgent",
@@ -58,9 +46,12 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
             "TZ": "PST8PDT",
         },
         terminal=True,
+        home=Home.FULL,
     ),
-    "a job of Slurm, PBS, LSF or Grid Engine, on one core": Surrounding(
-        {
+    "in a one-core batch job with a read-only home folder": Run(
+        "",
+        (),
+        environment={
             "SLURMD_NODENAME": NAMES.host,
             "SLURM_ARRAY_TASK_ID": "7",
             "SLURM_CLUSTER_NAME": "ZqxCluster",
@@ -91,9 +82,12 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
             "SGE_O_HOST": "ZqxLogin",
         },
         prefix=("taskset", "-c", "0"),
+        home=Home.READ_ONLY,
     ),
-    "a container in a CI service": Surrounding(
-        {
+    "in a CI container with another user id": Run(
+        "",
+        (),
+        environment={
             "APPTAINER_CONTAINER": "/ZqxImage.sif",
             "APPTAINER_NAME": "ZqxImage.sif",
             "BUILD_NUMBER": "123457",
@@ -113,10 +107,14 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
             "SINGULARITY_NAME": "ZqxImage.sif",
             "TRAVIS": "true",
             "container": "docker",
-        }
+        },
+        user=12345,
+        markers=("/.dockerenv", "/.singularity.d/runscript", "/run/.containerenv"),
     ),
-    "a traced task of a workflow, in a conda environment or a notebook": Surrounding(
-        {
+    "in a traced workflow task in a conda environment": Run(
+        "",
+        (),
+        environment={
             "BAGGAGE": "zqx=ZqxBaggage",
             "CONDA_DEFAULT_ENV": "ZqxEnvironment",
             "CONDA_PREFIX": "/ZqxConda",
@@ -131,6 +129,6 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
             "TRACEPARENT": "00-5a717874726163650000000000000001-5a71787370616e01-01",
             "TRACESTATE": "zqx=ZqxState",
             "VIRTUAL_ENV": "/ZqxVirtual",
-        }
+        },
     ),
 }

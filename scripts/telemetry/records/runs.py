@@ -70,6 +70,14 @@ class Ending(StrEnum):
         return None if number is None else int(number)
 
 
+class Home(StrEnum):
+    """What the home folder allows."""
+
+    USUAL = "everything"
+    READ_ONLY = "no writing"
+    FULL = "nothing that takes space"
+
+
 def subcommand_of(argv: tuple[str, ...]) -> str:
     """Return the subcommand of a command line, as the dictionary names it; for plots with kind."""
     return " ".join(argv[: 2 if argv[:1] == ("plot",) else 1])
@@ -98,6 +106,9 @@ class Run:
             its output at once.
         watched: Whether the watcher looks at it from inside.
         terminal: Whether its input and output are a terminal.
+        home: What its home folder allows.
+        user: The user's id; None for the one outside.
+        markers: Empty files to find by these paths, in the root folder or `/run`.
         hosts: Names of hosts that its command line asks for, and that exist in its network.
         missing_hosts: Names of hosts that its command line asks for, and that do not.
         changed: What is not as installed, in words; empty if all is.
@@ -118,6 +129,9 @@ class Run:
     timed: bool = False
     watched: bool = False
     terminal: bool = False
+    home: Home = Home.USUAL
+    user: int | None = None
+    markers: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     missing_hosts: tuple[str, ...] = ()
     changed: str = ""
@@ -147,7 +161,8 @@ class Run:
             self.network is Network.ANSWERS
             and self.ending is Ending.NORMAL
             and self.trusts
-            and not (self.terminal or self.prefix or self.home_files)
+            and not (self.terminal or self.prefix or self.home_files or self.markers)
+            and (self.home, self.user) == (Home.USUAL, None)
             and not (self.hosts or self.missing_hosts)
         )
 
@@ -239,8 +254,8 @@ class Observation:
         provided: Whether a tracer provider was set before StripePy's; in memory only.
         finished: Whether stripepy's main function came to its end; in memory only.
         variables: Environment variables that were asked for by name; if it was watched.
-        written_elsewhere: Files left in the machine's emptied places for temporary files; and if it
-            was watched, files written anywhere outside of the private folder.
+        written_elsewhere: What was added to or removed from the private root folder and places for
+            temporary files; and if it was watched, what it did to files anywhere else.
         parser: The program's own parser, command by command; if it was watched.
         not_tried: Why the run could not be made here; empty if it was.
         fault: Why nothing was seen of it, though it was made; empty if something was.

@@ -2,7 +2,7 @@
 
 Every interpreter of a watched run loads it when it starts, since its folder is on PYTHONPATH. It
 looks at calls as a profiler does: which environment variables are asked for by name, and which
-options the command line has. An audit hook tells which files are written.
+options the command line has. An audit hook tells which files are changed.
 """
 
 import argparse
@@ -22,6 +22,11 @@ OURS = (ROOT, "/dev/", "/proc/")
 
 LOOK_UP = type(os.environ).__getitem__.__code__
 PARSE = argparse.ArgumentParser.parse_known_args.__code__
+
+# Events of changes to files, and which argument is the path.
+CHANGES = dict.fromkeys(
+    ("os.chmod", "os.mkdir", "os.remove", "os.rmdir", "os.setxattr", "os.truncate", "os.utime"), 0
+) | dict.fromkeys(("os.link", "os.rename", "os.symlink"), 1)
 
 asked = {"STRIPEPY_CAPTURE_RECORD"}
 parsers: list[argparse.ArgumentParser] = []
@@ -87,8 +92,8 @@ def look_at_write(event: str, arguments: tuple[Any, ...]) -> None:
         path, _, flags = arguments
         if not isinstance(path, str | bytes) or not flags & (os.O_WRONLY | os.O_RDWR):
             return
-    elif event in {"os.mkdir", "os.rename", "os.link", "os.symlink"}:
-        path = arguments[0] if event == "os.mkdir" else arguments[1]
+    elif event in CHANGES:
+        path = arguments[CHANGES[event]]
     else:
         return
     absolute = str(Path(os.fsdecode(path)).absolute())

@@ -139,6 +139,8 @@ def only_collector(trial: Trial) -> None:
 
 STORING = (
     "commands",
+    "surroundings",
+    "again",
     "failures",
     "refusals",
     "endings",

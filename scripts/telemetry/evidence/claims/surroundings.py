@@ -2,27 +2,43 @@
 
 from dataclasses import replace
 
-from telemetry.evidence.judging import Claim, Trial
+from telemetry.evidence.conditions import DATES, date_name
+from telemetry.evidence.judging import Claim, Trial, Void
 from telemetry.evidence.surroundings import SURROUNDINGS
+from telemetry.records.runs import Observation
 from telemetry.table.differences import effects
 
 
 def same_everywhere(trial: Trial) -> None:
-    for seen in trial.runs("surroundings", where=lambda seen: ", off" not in seen.run.name):
-        plain = trial.run(seen.run.subcommand)
-        trial.control(plain)
-        found = [str(effect) for effect in effects(plain, seen, trial.evidence.dictionary)]
-        trial.expect(not found, f"`stripepy {seen.run.subcommand}` in {seen.run.name}: {found}")
-    tested = {seen.run.name.partition(": ")[0] for seen in trial.looked_at.values()}
-    missing = sorted({*SURROUNDINGS} - tested)
-    trial.expect(not missing, f"not tested in {missing}")
-    trial.facts["surroundings"] = str(len(SURROUNDINGS))
+    silent = set()
+    for seen in trial.runs("surroundings"):
+        if seen.run.name.endswith(", off"):
+            trial.expect_silence(seen)
+            silent.add(seen.run.name.partition(": ")[0])
+        else:
+            _expect_no_effect(trial, seen)
+    missing = sorted({*SURROUNDINGS} - silent)
+    trial.expect(not missing, f"not switched off {missing}")
+    *first, last = SURROUNDINGS
+    trial.facts["surroundings"] = f"{', '.join(first)} and {last}"
 
 
-def off_everywhere(trial: Trial) -> None:
-    trial.control(trial.run("download"))
-    for name in SURROUNDINGS:
-        trial.expect_silence(trial.run(f"{name}: download, off"))
+def same_on_other_dates(trial: Trial) -> None:
+    for day in DATES:
+        trial.run(date_name(day, "download"))
+    for seen in trial.runs("dates"):
+        start = trial.evidence.values(seen).get("start_time_unix_nano", "no time")
+        if start[:10] not in seen.run.name:
+            raise Void(f"`{seen.run.command}` began at {start}")
+        _expect_no_effect(trial, seen)
+    trial.facts |= {"first": DATES[0], "last": DATES[-1]}
+
+
+def _expect_no_effect(trial: Trial, seen: Observation) -> None:
+    plain = trial.run(seen.run.subcommand)
+    trial.control(plain)
+    found = [str(effect) for effect in effects(plain, seen, trial.evidence.dictionary)]
+    trial.expect(not found, f"`stripepy {seen.run.subcommand}` {seen.run.name}: {found}")
 
 
 def second_run(trial: Trial) -> None:
@@ -38,17 +54,15 @@ def second_run(trial: Trial) -> None:
 CLAIMS = (
     Claim(
         "surroundings",
-        "The message is the same in each of {surroundings} surroundings that set what terminals,"
-        " ssh, batch systems, containers, CI services, conda, notebooks, workflow managers and"
-        " tracers set.",
+        "The message is the same, and `STRIPEPY_NO_TELEMETRY=1` switches it off, {surroundings}.",
         ("commands", "surroundings"),
         same_everywhere,
     ),
     Claim(
-        "surroundings-off",
-        "`STRIPEPY_NO_TELEMETRY=1` switches telemetry off in all of them.",
-        ("commands", "surroundings"),
-        off_everywhere,
+        "dates",
+        "On each day from {first} to {last}, the message is the same as today, times apart.",
+        ("commands", "dates"),
+        same_on_other_dates,
     ),
     Claim(
         "second-run",
