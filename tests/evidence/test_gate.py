@@ -93,6 +93,14 @@ CHANGES = {
         {DOWNLOAD: ('"params.unit_test": unit_test', '"params.unit_test": str(unit_test)')},
         "fields", "is of type string",
     ),
+    "a network address is sent": Change(
+        {TELEMETRY: (MACHINE, MACHINE + ' "zqx": "at 198.51.100.7",')},
+        "no-place", "198.51.100.7", ("download", f"{TERMINAL}: download"),
+    ),
+    "the language is sent": Change(
+        {TELEMETRY: (MACHINE, MACHINE + ' "zqx": os.environ.get("LANG", ""),')},
+        "no-place", "zqx", ("download", f"{TERMINAL}: download"),
+    ),
     "an event is added": Change(
         {DOWNLOAD: before(LIST, "telem_span.add_event('zqx')")}, "fields", "event.name",
     ),

@@ -86,7 +86,6 @@ PROXIES = [
     f"proxy: {n}" for n in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY")
 ]
 NETRC = ["netrc: for the collector", "netrc: default", "netrc: NETRC"]
-WITHOUT_NETWORK = [f"results: call, {n}" for n in (Network.NO_NETWORK, Network.SILENT)]
 
 # For each claim: what was seen, and what becomes of it.
 OBSERVED: dict[str, tuple[list[Observation], Verdict]] = {
@@ -120,13 +119,6 @@ OBSERVED: dict[str, tuple[list[Observation], Verdict]] = {
     "delay-seconds": (delays({}), Verdict.STALE),
     "delay-no-network": (delays({}), Verdict.STALE),
     "delay-name-server": (delays({}), Verdict.STALE),
-    "same-results-unmodified": (
-        [
-            seen("results: call, telemetry off", b"", files={"work/a": "1"}),
-            *(seen(name, b"", files={"work/a": "2"}) for name in WITHOUT_NETWORK),
-        ],
-        Verdict.DOES_NOT_HOLD,
-    ),
 }
 
 LINES: dict[str, tuple[Line, Verdict]] = {

@@ -55,7 +55,7 @@ ANSWERS = (
     Answer(
         "Switch",
         "{fact:switches}, set to any value",
-        (Ground("off-by-presence", "{fact:switches} is enough to … off … any value counts"),),
+        (Ground("off-by-presence", "{fact:switches} switches telemetry off … any value counts"),),
     ),
     Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
     Answer(
@@ -66,13 +66,13 @@ ANSWERS = (
     Answer(
         "Names in your files",
         "not sent",
-        (Ground("nothing-planted", "None of these is sent … names of chromosomes"),),
+        (Ground("nothing-planted", "None of these is sent … the names of files … chromosomes"),),
     ),
     Answer(
         "Network address",
         "not in the message; every connection shows it",
         (
-            Ground("fields", "the message holds … none of them is a network address"),
+            Ground("no-place", "The message holds no network address"),
             Ground("not_stated.network_address", "not stated whether the network address is kept"),
         ),
     ),

@@ -132,24 +132,25 @@ CLAIMS = (
     ),
     Claim(
         "ambient-no-others",
-        "Of the {variables} variables that StripePy or a library below it could read, {effective}"
-        " besides the switches change the message, the way it is sent, or the files that are"
-        " written, among them `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, whose certificate is shown"
-        " to the collector; none leads the message to another address.",
+        "Of the {variables} variables that StripePy or its libraries could read, {effective}"
+        " besides the switches change the message, how it is sent, or which files are written; none"
+        " leads the message to another address. `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` is among"
+        " them: its certificate is shown to the collector.",
         ("commands", "ambient", "unreachable"),
         no_others,
     ),
     Claim(
         "leaks-off",
-        "With `STRIPEPY_NO_TELEMETRY` set, none of this is sent.",
+        "With `STRIPEPY_NO_TELEMETRY` set, nothing is sent, whatever OpenTelemetry's variables for"
+        " attributes, detectors and headers hold.",
         ("mitigations",),
         helps_off,
     ),
     Claim(
         "leaks-unset",
-        "With `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` and the two"
-        " variables for headers unset for one command, StripePy sends what it sends for everybody"
-        " else.",
+        "With `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`,"
+        " `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_TRACES_HEADERS` unset for one"
+        " command, StripePy sends what it sends where nobody has set them.",
         ("commands", "mitigations"),
         helps_unset,
     ),

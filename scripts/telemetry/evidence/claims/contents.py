@@ -1,5 +1,6 @@
 """What a run sends: how much, of what, and whether it is true."""
 
+import ipaddress
 import re
 
 from telemetry.evidence.judging import Claim, Trial, outcome
@@ -63,6 +64,29 @@ def _expect_documented(trial: Trial, seen: Observation) -> None:
         trial.expect(False, f"`{seen.run.command}`: {finding}")
     trial.counts["checks"] += 1
     trial.counts["fields"] += len(trial.evidence.rows(seen))
+
+
+def no_place(trial: Trial) -> None:
+    for seen in trial.runs(*SENDING, "surroundings", where=_sends):
+        for row in trial.evidence.rows(seen):
+            found = [word for word in re.findall(r"[\w.:]+", row.value) if _is_address(word)]
+            trial.expect(not found, f"`{seen.run.command}` sends {found} in {row.field}")
+    elsewhere = trial.runs(
+        "surroundings",
+        where=lambda seen: _sends(seen) and not {"LANG", "TZ"}.isdisjoint(seen.run.environment),
+    )
+    for seen in elsewhere:
+        plain = trial.run(seen.run.subcommand)
+        differ = trial.evidence.settled(plain).items() ^ trial.evidence.settled(seen).items()
+        trial.expect(not differ, f"`{seen.run.command}` sends {sorted(dict(differ))}")
+
+
+def _is_address(word: str) -> bool:
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        return False
+    return True
 
 
 def true_values(trial: Trial) -> None:
@@ -265,9 +289,16 @@ CLAIMS = (
     Claim(
         "fields",
         "Unless your own OpenTelemetry settings add to it, the message holds exactly the fields"
-        " that this site lists; none of them is a network address or a place.",
+        " that this site lists.",
         (*SENDING, "endings"),
         documented,
+    ),
+    Claim(
+        "no-place",
+        "The message holds no network address, and nothing in it changes with the time zone or the"
+        " language.",
+        (*SENDING, "surroundings"),
+        no_place,
     ),
     Claim(
         "true-values",
@@ -289,7 +320,8 @@ CLAIMS = (
     ),
     Claim(
         "status",
-        "The status is an error whenever the exit status is not 0, and OK otherwise.",
+        "Unless a run is interrupted, its status is an error if the exit status is not 0, and OK"
+        " otherwise.",
         SENDING,
         status,
     ),
@@ -321,8 +353,8 @@ CLAIMS = (
     ),
     Claim(
         "same-every-way",
-        "The unmodified program sends what is captured in memory, and sends the same while it is"
-        " watched.",
+        "The unmodified program sends the same message as one whose exporter is replaced, and as"
+        " one that is watched from inside.",
         ("commands", "failures", "memory", "watched"),
         same_every_way,
     ),

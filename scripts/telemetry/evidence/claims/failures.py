@@ -37,7 +37,7 @@ def class_only(trial: Trial) -> None:
 CLAIMS = (
     Claim(
         "redacted",
-        "The text of an error, and where in the code it arose, are sent as empty texts.",
+        "The message and the stack trace of an error are sent empty.",
         ("failures", "downloads", "options"),
         redacted,
     ),

@@ -181,11 +181,11 @@ def nothing_left_running(trial: Trial) -> None:
 CLAIMS = (
     Claim(
         "nothing-planted",
-        "None of these is sent, neither as it is nor encoded nor hashed: the names of files and"
-        " folders, the names of chromosomes and of the assembly, a map's metadata, a region, the"
-        " user's name, the machine's name and identifier, the value of an environment variable,"
-        " and the text of an error; nor a hash of user and machine together, of a file's name with"
-        " its ending, or of a whole path, unless it is salted.",
+        "None of these is sent, whether plain, encoded or hashed without salt: the names of files,"
+        " folders, chromosomes and the assembly, a map's metadata, a region, the user's name, the"
+        " machine's name and identifier, the values of environment variables, and the text of"
+        " errors; nor is an unsalted hash of user and machine together, of a file's name with its"
+        " ending, or of a whole path.",
         ORDINARY,
         nothing_planted,
     ),

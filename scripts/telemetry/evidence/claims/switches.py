@@ -109,22 +109,22 @@ def no_status_command(trial: Trial) -> None:
 CLAIMS = (
     Claim(
         "off-by-presence",
-        "Setting `STRIPEPY_NO_TELEMETRY` or `NO_TELEMETRY` is enough to switch telemetry off: any"
-        " value counts, even `0`, `false` or an empty one.",
+        "Setting the environment variable `STRIPEPY_NO_TELEMETRY` or `NO_TELEMETRY` switches"
+        " telemetry off: any value counts, even `0`, `false` or an empty one.",
         ("commands", "switches"),
         off_by_presence,
     ),
     Claim(
         "off-unmodified",
-        "With either variable set, a command that has nothing to download makes no connection and"
-        " no DNS query.",
+        "With `STRIPEPY_NO_TELEMETRY` or `NO_TELEMETRY` set, a command that has nothing to download"
+        " makes no connection and no DNS query.",
         ("commands", "switches"),
         off_unmodified,
     ),
     Claim(
         "off-download",
-        "`stripepy download` respects the variable too: with `STRIPEPY_NO_TELEMETRY=1`, it"
-        " contacts only the hosts of the data set that it was asked for.",
+        "With `STRIPEPY_NO_TELEMETRY=1`, `stripepy download` contacts only the hosts of the data"
+        " set that it was asked for.",
         ("downloads",),
         off_download,
     ),
@@ -137,7 +137,7 @@ CLAIMS = (
     ),
     Claim(
         "off-sampler",
-        "`OTEL_TRACES_SAMPLER=always_off` switches it off as well.",
+        "`OTEL_TRACES_SAMPLER=always_off` switches StripePy's telemetry off too.",
         ("commands", "switches"),
         sampler_off,
     ),

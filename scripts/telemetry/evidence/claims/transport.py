@@ -202,7 +202,7 @@ CLAIMS = (
     ),
     Claim(
         "time-out",
-        "StripePy gives up sending after {seconds} seconds.",
+        "Sending has a time-out of {seconds} seconds.",
         ("memory", "unreachable"),
         time_out,
     ),
