@@ -137,7 +137,7 @@ def test_files_that_disagree_are_refused() -> None:
     }
     for complaint, change in changes.items():
         with pytest.raises(UserError, match=complaint):
-            content.check(dataclasses.replace(read, **change))
+            dataclasses.replace(read, **change)
 
 
 def test_only_a_run_on_the_sample_is_said_to_be_one() -> None:
@@ -163,8 +163,8 @@ SLIPS = {
         "StripePy is harmless.": "typed, and not in guidance: StripePy is harmless.",
         ".. guidance::\n\n   It sends nothing.": "guidance that says 'sends' states something",
         "It\n   Is harmless.": "typed, and not in guidance: It",
-        ".. sentences:: no-such": "no claim 'no-such'",
-        ".. sentences:: stated.no-such": "no statement 'stated.no-such'",
+        ".. sentences:: no-such": "no sentence 'no-such'",
+        ".. sentences:: stated.no-such": "no sentence 'stated.no-such'",
         ".. sentences:: collector.kind": "no sentence 'collector.kind'",
     },
     "data-protection": {"It also sends this.": "typed, and not in guidance: It also sends this."},

@@ -1,11 +1,8 @@
 """What only the maintainers can vouch for: where the data go."""
 
 import html
-from collections.abc import Mapping
 
-from docutils import nodes
 from docutils.nodes import Node
-from sphinx import addnodes
 
 from telemetry.records import files
 from telemetry.records.handling import Stated
@@ -30,21 +27,15 @@ STATIONS = (
 )
 
 
-def data_flow(page: Page) -> list[Node]:
+def show_data_flow(page: Page) -> list[Node]:
     """The way of a message as a picture, then as a table."""
     page.env.note_dependency(PICTURE)
     handling = page.content.handling
-    # Readers of EPUB need not know SVG within a page; the table tells the same.
-    picture = nodes.raw("", draw(handling), format="html")
+    escaped = {key: html.escape(text) for key, text in handling.items()}
+    drawn = Stated(PICTURE.read_text(encoding="utf-8")).substitute(escaped)
     rows = [
         [capitalised(Stated(cell).substitute(handling)) for cell in cells] for cells in STATIONS
     ]
     columns = {"Station": 22, "Where": 46, "How long data are kept": 32}
     table = markup.table("Who keeps what, where, and for how long", columns, rows)
-    return [addnodes.only("", picture, expr="not epub"), *markup.folded("As a table", table)]
-
-
-def draw(handling: Mapping[str, str]) -> str:
-    """Fill in the picture of the way of a message."""
-    escaped = {key: html.escape(text) for key, text in handling.items()}
-    return Stated(PICTURE.read_text(encoding="utf-8")).substitute(escaped)
+    return [markup.picture(drawn), *markup.folded("As a table", table)]

@@ -1,7 +1,7 @@
 """Sentences: what is claimed or stated stands once, and pages include it by name."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from docutils import nodes
 from docutils.nodes import Node
@@ -12,7 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from telemetry.records.claims import Verdict
 from telemetry.site import markup
-from telemetry.site.content import Unknown, look_up
+from telemetry.site.content import look_up
 from telemetry.site.page import Page
 
 VERDICTS = {
@@ -47,10 +47,11 @@ class Sentences(SphinxDirective):
         """Look the sentences up."""
         self.assert_has_content()
         page = Page(self.env, self.state.document)
-        try:
-            told = [paragraph(page, line.split()) for line in self.content if line.strip()]
-        except Unknown as error:
-            raise self.error(str(error)) from None
+        told = [
+            markup.paragraph(markup.joined((_sentence(page, name) for name in line.split()), " "))
+            for line in self.content
+            if line.strip()
+        ]
         if summary := self.options.get("folded"):
             if TELLS.search(summary):
                 raise self.error(f"a summary that states something: {summary}")
@@ -73,21 +74,9 @@ class Guidance(SphinxDirective):
         return typed
 
 
-def paragraph(page: Page, names: Sequence[str]) -> nodes.paragraph:
-    """Sentences in a row, each with its mark.
-
-    Raises:
-        Unknown: If there is no such sentence.
-    """
-    return markup.paragraph(markup.joined((_sentence(page, name) for name in names), " "))
-
-
 def _sentence(page: Page, name: str) -> Node:
     shown = mark(page, name)
-    verification, handling = page.content.verification, page.content.handling
-    claim = verification.claim(name)
-    text = claim.sentence if claim else handling[name]
-    return markup.inline(page.prose(text), " ", shown)
+    return markup.inline(page.prose(page.content.sentences[name]), " ", shown)
 
 
 def mark(page: Page, name: str) -> Node:
@@ -96,16 +85,11 @@ def mark(page: Page, name: str) -> Node:
     Raises:
         Unknown: If there is no such sentence.
     """
-    section, _, key = name.partition(".")
-    if not key:
-        claims = {claim.id: claim for claim in page.content.verification.claims}
-        verdict = look_up(claims, name, "claim").verdict
-        symbol = markup.mark(*VERDICTS[verdict], f"{verdict}, evidence: {name}")
+    look_up(page.content.sentences, name, "sentence")
+    if claim := page.content.verification.claim(name):
+        symbol = markup.mark(*VERDICTS[claim.verdict], f"{claim.verdict}, evidence: {name}")
         return page.link("std", "claim-link", name, symbol)
-    if section not in {"stated", "not_stated"}:
-        raise Unknown(f"no sentence {name!r}")
-    look_up(page.content.handling, name, "statement")
-    if section == "stated":
+    if name.startswith("stated."):
         return markup.mark("stated", "stated")
     return page.link("std", "ref", "contact", markup.mark("ask the maintainers", "not-stated"))
 
@@ -118,11 +102,10 @@ def _texts(node: Node) -> Iterator[nodes.TextElement]:
                 yield text
 
 
-def legend(page: Page, name: str) -> list[Node]:
+def legend(name: str) -> Node:
     """A mark, to be explained: a verdict, or "stated"."""
     marks = {verdict.value: (*mark, f"({verdict})") for verdict, mark in VERDICTS.items()}
-    marks["stated"] = ("stated", "stated", "")
-    return [markup.mark(*look_up(marks, name, "mark"))]
+    return markup.mark(*look_up(marks | {"stated": ("stated", "stated", "")}, name, "mark"))
 
 
 def check(app: Sphinx, document: nodes.document) -> None:
