@@ -15,47 +15,27 @@ MEND = "make table"
 
 
 class CaptureDetails(Record):
-    """What differs by run, machine or installation; a change of it alone is no reason to write.
-
-    Attributes:
-        python: Version of Python.
-        opentelemetry_sdk: Version of opentelemetry-sdk.
-        body_bytes: Size of the OTLP body in bytes.
-        gzip_bytes: Size of the OTLP body in bytes, compressed as the exporter does it.
-        in_namespace: Whether the kernel, too, kept the run from the network.
-    """
+    """What differs by run, machine or installation; a change of it alone is no reason to write."""
 
     python: str
     opentelemetry_sdk: str
-    body_bytes: int
-    gzip_bytes: int
-    in_namespace: bool
+    body_bytes: int  # size of the OTLP body in bytes
+    gzip_bytes: int  # size of the OTLP body in bytes, compressed as the exporter does it
+    in_namespace: bool  # whether the kernel, too, kept the run from the network
 
 
 class Provenance(Record):
-    """Where the table comes from.
+    """Where the table comes from."""
 
-    Attributes:
-        command: The command as typed, without folders.
-        subcommand: Its subcommand, as the dictionary names it.
-        exit_status: Its exit status.
-        inputs: SHA-256 of each input file, hexadecimal, by name.
-        stripepy_hic: Version of stripepy-hic.
-        exporters: Settings that stripepy gave each OTLP exporter.
-        this_run: What is allowed to vary.
-        table_sha256: SHA-256 of the table that belongs to it, hexadecimal.
-        message_sha256: SHA-256 of the message that belongs to it, hexadecimal.
-    """
-
-    command: str
-    subcommand: str
+    command: str  # the command as typed, without folders
+    subcommand: str  # its subcommand, as the dictionary names it
     exit_status: int
-    inputs: dict[str, str]
+    inputs: dict[str, str]  # SHA-256 of each input file, hexadecimal, by name
     stripepy_hic: str
-    exporters: tuple[dict[str, Any], ...]
-    this_run: CaptureDetails
-    table_sha256: str
-    message_sha256: str
+    exporters: tuple[dict[str, Any], ...]  # settings that stripepy gave each OTLP exporter
+    this_run: CaptureDetails  # what is allowed to vary
+    table_sha256: str  # SHA-256 of the table that belongs to it, hexadecimal
+    message_sha256: str  # SHA-256 of the message that belongs to it, hexadecimal
 
     @property
     def versions(self) -> dict[str, str]:
@@ -68,17 +48,11 @@ class Provenance(Record):
 
 @dataclass(frozen=True)
 class Documented:
-    """What is kept of a run.
+    """What is kept of a run."""
 
-    Attributes:
-        table: (field, value) pairs.
-        message: What it sent, as OTLP JSON.
-        provenance: Where both come from.
-    """
-
-    table: list[tuple[str, str]]
-    message: str
-    provenance: Provenance
+    table: list[tuple[str, str]]  # (field, value) pairs
+    message: str  # what it sent, as OTLP JSON
+    provenance: Provenance  # where both come from
 
     def settled(self, dictionary: Dictionary) -> dict[str, str]:
         """Return every value that should be the same in the next run of the command, by name."""
