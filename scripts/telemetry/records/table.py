@@ -77,31 +77,20 @@ def _varies(field: str, dictionary: Dictionary) -> bool:
     return field in dictionary and dictionary[field].varies != "no"
 
 
-def load(
-    table: Path = files.TABLE,
-    message: Path = files.MESSAGE,
-    provenance: Path = files.PROVENANCE,
-) -> Documented:
+def load(table: Path = files.TABLE) -> Documented:
     """Read the committed table, its message and its provenance.
 
     Raises:
         UserError: If one is missing, malformed, or not of the same run as the others.
     """
-    text = files.read(table, MEND)
-    try:
-        rows = from_tsv(text)
-    except ValueError as error:
-        raise UserError(f"{files.shown(table)}: {error}", MEND) from None
-    origin = documents.load(Provenance, provenance, MEND)
-    sent = files.read(message, MEND)
-    for path, content, digest in (
-        (table, text, origin.table_sha256),
-        (message, sent, origin.message_sha256),
-    ):
-        if digest != sha256(content.encode()):
-            described = f"the run that {files.shown(provenance)} describes"
+    rows = documents.parsed(from_tsv, table, MEND)
+    origin = documents.load(Provenance, files.PROVENANCE, MEND)
+    message = files.read(files.MESSAGE, MEND)
+    for path, digest in ((table, origin.table_sha256), (files.MESSAGE, origin.message_sha256)):
+        if digest != sha256(files.read(path, MEND).encode()):
+            described = f"the run that {files.shown(files.PROVENANCE)} describes"
             raise UserError(f"{files.shown(path)}: is not of {described}", MEND)
-    return Documented(rows, sent, origin)
+    return Documented(rows, message, origin)
 
 
 def render(documented: Documented) -> dict[Path, bytes]:
