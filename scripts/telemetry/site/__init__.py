@@ -18,13 +18,13 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx.util.typing import ExtensionMetadata
 
 from telemetry.records.exits import UserError
-from telemetry.site import claims, fields, glance, handling, markup, published, releases, sentences
+from telemetry.site import claims, fields, glance, markup, published, releases, sentences
 from telemetry.site.content import Unknown, look_up, read
 from telemetry.site.page import Page, TelemetryDomain, domain_of
 
 SHOWN: dict[str, Callable[..., list[Node]]] = {
     name.removeprefix("show_").replace("_", "-"): function
-    for module in (glance, fields, claims, releases, handling)
+    for module in (glance, fields, claims, releases, sentences)
     for name, function in vars(module).items()
     if name.startswith("show_")
 }

@@ -6,8 +6,7 @@ from itertools import groupby
 from docutils import nodes
 from docutils.nodes import Node
 
-from telemetry.records.claims import ClaimResult, OptionResult, SwitchResult, Verdict
-from telemetry.records.effects import summed_up
+from telemetry.records.claims import ClaimResult, OptionResult, SwitchResult, Verdict, summed_up
 from telemetry.site import markup
 from telemetry.site.content import capitalised
 from telemetry.site.fields import subcommands_of

@@ -6,7 +6,7 @@ from itertools import groupby
 from docutils import nodes
 from docutils.nodes import Node
 
-from telemetry.records.effects import summed_up
+from telemetry.records.claims import summed_up
 from telemetry.records.releases import OFF, FieldSeen, Setup, Step, Stretch
 from telemetry.site import markup
 from telemetry.site.content import capitalised, listed

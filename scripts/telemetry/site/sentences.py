@@ -1,5 +1,6 @@
-"""Sentences: what is claimed or stated stands once, and pages include it by name."""
+"""Sentences: what is claimed or stated stands once, and pages include or draw it."""
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -10,9 +11,11 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from telemetry.records import files
 from telemetry.records.claims import Verdict
+from telemetry.records.handling import Stated
 from telemetry.site import markup
-from telemetry.site.content import look_up
+from telemetry.site.content import capitalised, look_up
 from telemetry.site.page import Page
 
 VERDICTS = {
@@ -26,6 +29,19 @@ TELLS = re.compile(
     r"|encrypts|encrypted|identifies|identified|reports|reported|transmits|transmitted)\b"
 )
 """What tells what the program does, or does not do: no guidance needs it."""
+
+PICTURE = files.PAGES / "_templates" / "data_flow.svg"
+KEPT = "${%s.place}; ${%s.link} on the way there and ${%s.at_rest} at rest"
+COLLECTOR = "an ${collector.software} on a ${collector.kind} of the ${collector.place}"
+STATIONS = (
+    ("Collector", f"{COLLECTOR}; ${{collector.managed_by}} manage both", "${collector.retention}"),
+    (
+        "Dashboard, for ${dashboard.purpose}",
+        KEPT.replace("%s", "dashboard"),
+        "${dashboard.retention}",
+    ),
+    ("Backup", KEPT.replace("%s", "backup"), "${backup.retention}"),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +122,20 @@ def legend(name: str) -> Node:
     """A mark, to be explained: a verdict, or "stated"."""
     marks = {verdict.value: (*mark, f"({verdict})") for verdict, mark in VERDICTS.items()}
     return markup.mark(*look_up(marks | {"stated": ("stated", "stated", "")}, name, "mark"))
+
+
+def show_data_flow(page: Page) -> list[Node]:
+    """The way of a message as a picture, then as a table."""
+    page.env.note_dependency(PICTURE)
+    handling = page.content.handling
+    escaped = {key: html.escape(text) for key, text in handling.items()}
+    drawn = Stated(PICTURE.read_text(encoding="utf-8")).substitute(escaped)
+    rows = [
+        [capitalised(Stated(cell).substitute(handling)) for cell in cells] for cells in STATIONS
+    ]
+    columns = {"Station": 22, "Where": 46, "How long data are kept": 32}
+    table = markup.table("Who keeps what, where, and for how long", columns, rows)
+    return [markup.picture(drawn), *markup.folded("As a table", table)]
 
 
 def check(app: Sphinx, document: nodes.document) -> None:
