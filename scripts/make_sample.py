@@ -16,8 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from telemetry.records import exits
 from telemetry.records.exits import Exit
 from telemetry.records.files import SAMPLE
-from telemetry.records.findings import Kind, show
-from telemetry.records.generated import write_or_compare
+from telemetry.records.findings import Kind, show, write_or_compare
 from telemetry.table.sample import render
 
 MEND = "python scripts/make_sample.py"

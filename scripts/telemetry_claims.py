@@ -18,7 +18,7 @@ from telemetry.evidence import planted, verification
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.judging import Claim, Judgement, judge
 from telemetry.evidence.verification import Tell
-from telemetry.records import claims, documents, exits, files, findings, generated, table
+from telemetry.records import claims, documents, exits, files, findings, table
 from telemetry.records.claims import Verification
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.findings import Finding, Kind
@@ -110,7 +110,7 @@ def _compare(new: Verification, *, write: bool) -> list[Finding]:
     except UserError as error:
         print(f"note: {error.message}", file=sys.stderr)
     content = claims.render(new)
-    return generated.write_or_compare(
+    return findings.write_or_compare(
         content,
         old=before,
         new=documents.lines(new.settled(tested_as=new), content[files.CLAIMS_SCHEMA].decode()),

@@ -18,8 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from telemetry.records import documents, exits, fields, files, findings, releases
 from telemetry.records.exits import Exit, UserError
-from telemetry.records.findings import Finding, Kind
-from telemetry.records.generated import write_or_compare
+from telemetry.records.findings import Finding, Kind, write_or_compare
 from telemetry.records.releases import History, Setup
 from telemetry.releases import history, index
 from telemetry.releases.changes import changes, since_faults, steps

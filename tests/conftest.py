@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
+import html5lib
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -143,6 +145,26 @@ def python(
     )
 
 
+def build(
+    folder: Path, *options: str | Path, project: Path = ROOT, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Build the site of a project to its end, and keep what it says."""
+    form = ("-m", "sphinx", "-b", "html", "-c", ".", "-W", "-n", "-q")
+    return python(*form, *options, "docs", folder, folder=project, env=env)
+
+
+def page(path: Path) -> Element:
+    """A built page, as a browser reads it."""
+    parsed: Element = html5lib.parse(path.read_text("utf-8"), namespaceHTMLElements=False)
+    return parsed
+
+
+def text(element: Element | None) -> str:
+    """The text of a part of a page."""
+    assert element is not None
+    return "".join(element.itertext()).strip()
+
+
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
     """An empty folder whose name is short enough for the sockets of a run."""
@@ -233,9 +255,8 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obje
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built once from the committed files; the folder with its pages."""
 
-    def build(folder: Path) -> None:
-        options = ("-c", ".", "-d", folder / "doctrees", "-W", "-n", "-q")
-        run = python("-m", "sphinx", *options, "docs", folder / "html")
-        assert run.returncode == 0, run.stderr
+    def make(folder: Path) -> None:
+        built = build(folder / "html", "-d", folder / "doctrees")
+        assert built.returncode == 0, built.stderr
 
-    return once(tmp_path_factory, "site", build) / "html"
+    return once(tmp_path_factory, "site", make) / "html"

@@ -5,11 +5,9 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Generic
 
@@ -17,7 +15,7 @@ from conftest import ROOT
 
 SNIPPET = re.compile(r"^\.\. snippet:: (\S+)\n((?:   :.*\n)*)\n((?:(?:   .*)?\n)+)", re.MULTILINE)
 OPTION = re.compile(r"^   :([a-z-]+): (.*)$", re.MULTILINE)
-SWITCH, NO_SWITCH = "STRIPEPY_NO_TELEMETRY", "STRIPEPY_NO_SUCH_SWITCH"
+SWITCH = "STRIPEPY_NO_TELEMETRY"
 COMMAND = "stripepy call my.mcool 10000"
 TOOLS = ROOT / ".venv" / "tools" / "bin"
 # The last argument is where Snakemake looks for the result.
@@ -121,33 +119,3 @@ class Place:
         values = self.record.read_text().splitlines() if self.record.exists() else []
         assert len(values) == 1, f"not one run of stripepy:\n{self.said}"
         return values[0]
-
-
-Runner = Callable[[Place, Snippet], str]
-
-
-def assert_switches(run: Runner, snippet: Snippet, folder: Path) -> None:
-    """A snippet sets the variable, and the same with another name does not.
-
-    Args:
-        run: Runs it with its tool. A stand-in for stripepy, on PATH, writes down what it finds.
-        snippet: As it stands on the page.
-        folder: An empty one.
-    """
-    off, on = Place(folder / "off"), Place(folder / "on")
-    run(off, snippet)
-    assert off.found() == "1"
-    run(on, replace(snippet, code=snippet.code.replace(SWITCH, NO_SWITCH)))
-    assert on.found() == "not set"
-
-
-def parameters(found: list[Snippet], slow: Collection[str]) -> list[object]:
-    """A test for each snippet; those of some tools are slow."""
-    return [
-        pytest.param(
-            snippet,
-            id=f"{number}: {snippet.tool}: {snippet.caption or 'check'}",
-            marks=[pytest.mark.slow] if snippet.tool in slow else [],
-        )
-        for number, snippet in enumerate(found, start=1)
-    ]

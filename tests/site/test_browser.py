@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from io import BytesIO
@@ -18,10 +15,10 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
 from pypdf import PdfReader
 
-from conftest import ROOT, need
+from conftest import NODE_MODULES, build, need
 from site_server import served
 
-AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 ARGUMENTS = [
     "--no-sandbox",
@@ -433,11 +430,8 @@ fetch("/_/addons/").then(answer => answer.json()).then(({title}) => {
 
 @slow
 def test_the_menu_of_read_the_docs_works(page: Page, tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "sphinx", "-b", "html", "-c", ROOT, "-q", ROOT / "docs", tmp_path],
-        env={**os.environ, "READTHEDOCS": "True"},
-        check=True,
-    )
+    built = build(tmp_path, READTHEDOCS="True")
+    assert built.returncode == 0, built.stderr
     findings = complaints(page)
 
     def inject(route: Route) -> None:

@@ -4,10 +4,9 @@ import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-import html5lib
 import pytest
 
-from conftest import NODE_MODULES, need
+from conftest import NODE_MODULES, need, page
 
 # The checker of the W3C, which knows what browsers and their standard say.
 VNU = NODE_MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
@@ -19,12 +18,10 @@ def pages(site: Path) -> list[Path]:
     return found
 
 
-def attributes(page: Path, *names: str) -> list[str]:
+def attributes(path: Path, *names: str) -> list[str]:
     """Values of attributes, wherever they stand in a page."""
-    tree = html5lib.parse(page.read_text(encoding="utf-8"), namespaceHTMLElements=False)
-    return [
-        element.attrib[name] for element in tree.iter() for name in names if name in element.attrib
-    ]
+    elements = list(page(path).iter())
+    return [each.attrib[name] for each in elements for name in names if name in each.attrib]
 
 
 def test_every_page_is_valid_html(site: Path) -> None:
@@ -39,25 +36,25 @@ def test_every_page_is_valid_html(site: Path) -> None:
 
 
 def test_no_page_uses_an_id_twice(site: Path) -> None:
-    for page in pages(site):
-        ids = attributes(page, "id")
-        assert ids, page.name
-        assert sorted(ids) == sorted(set(ids)), page.name
+    for path in pages(site):
+        ids = attributes(path, "id")
+        assert ids, path.name
+        assert sorted(ids) == sorted(set(ids)), path.name
 
 
 def test_every_link_within_the_site_leads_somewhere(site: Path) -> None:
-    anchors = {page: {*attributes(page, "id"), ""} for page in pages(site)}
+    anchors = {path: {*attributes(path, "id"), ""} for path in pages(site)}
     broken = []
     followed = 0
-    for page in anchors:
-        for link in attributes(page, "href", "src"):
-            address, anchor = urldefrag(urljoin(f"/{page.relative_to(site)}", link))
+    for path in anchors:
+        for link in attributes(path, "href", "src"):
+            address, anchor = urldefrag(urljoin(f"/{path.relative_to(site)}", link))
             if urlsplit(address).scheme:
                 continue
             followed += 1
             target = site / unquote(urlsplit(address).path).lstrip("/")
             if not target.is_file() or unquote(anchor) not in anchors.get(target, {""}):
-                broken.append(f"{page.name}: {link}")
+                broken.append(f"{path.name}: {link}")
     assert followed > len(anchors)
     assert not broken, "\n".join(broken)
 

@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-import html5lib
 import jsonschema
 import pytest
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from conftest import ROOT, installed_stripepy, python
+from conftest import ROOT, build, installed_stripepy, page
 from telemetry.records import claims, documents, fields, files, handling, releases, table
 from telemetry.site.published import SERVED
 from telemetry.table import otlp
@@ -21,8 +20,7 @@ BASE = "https://docs.example/en/latest/"
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site as Read the Docs builds it, where its address is known."""
     folder = tmp_path_factory.mktemp("published")
-    options = ("-b", "html", "-c", ".", "-W", "-n", "-q", "docs")
-    built = python("-m", "sphinx", *options, folder, env={"READTHEDOCS_CANONICAL_URL": BASE})
+    built = build(folder, READTHEDOCS_CANONICAL_URL=BASE)
     assert built.returncode == 0, built.stderr
     return folder
 
@@ -35,7 +33,7 @@ def sources() -> list[str]:
 
 def head(path: Path) -> dict[str, str]:
     """Names and values of what the head of a page says."""
-    tree = html5lib.parse(path.read_text(encoding="utf-8"), namespaceHTMLElements=False)
+    tree = page(path)
     said = {
         meta.get("name") or meta.get("property") or "": meta.get("content") or ""
         for meta in tree.iter("meta")
@@ -46,17 +44,17 @@ def head(path: Path) -> dict[str, str]:
 def test_every_page_is_listed_once_in_both_indexes(published: Path) -> None:
     sitemap = (published / "sitemap.xml").read_text(encoding="utf-8")
     llms = (published / "llms.txt").read_text(encoding="utf-8")
-    for page in sources():
-        assert sitemap.count(f"<loc>{BASE}{page}.html</loc>") == 1
-        assert llms.count(f"({BASE}{page}.html): ") == 1
+    for name in sources():
+        assert sitemap.count(f"<loc>{BASE}{name}.html</loc>") == 1
+        assert llms.count(f"({BASE}{name}.html): ") == 1
     assert sitemap.count("<loc>") == llms.count("](") == len(sources())
 
 
 def test_every_page_has_its_address_and_a_description_of_its_own(published: Path) -> None:
     descriptions = set()
-    for page in sources():
-        said = head(published / f"{page}.html")
-        assert said["canonical"] == said["og:url"] == f"{BASE}{page}.html"
+    for name in sources():
+        said = head(published / f"{name}.html")
+        assert said["canonical"] == said["og:url"] == f"{BASE}{name}.html"
         assert said["description"] == said["og:description"]
         descriptions.add(said["description"])
     assert len(descriptions) == len(sources())

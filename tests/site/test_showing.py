@@ -2,27 +2,18 @@
 
 import functools
 import re
+from itertools import pairwise
 from pathlib import Path
-from xml.etree.ElementTree import Element
 
-import html5lib
 import pytest
 from sphinx.util.inventory import InventoryFile
 
-from conftest import installed_stripepy
-from telemetry.records import claims, fields, table
-from telemetry.records.effects import summed_up
+import conftest
+from conftest import installed_stripepy, text
+from telemetry.records import claims, fields, releases, table
+from telemetry.records.claims import summed_up
 
-
-@functools.cache
-def page(path: Path) -> Element:
-    parsed: Element = html5lib.parse(path.read_text(), namespaceHTMLElements=False)
-    return parsed
-
-
-def text(element: Element | None) -> str:
-    assert element is not None
-    return "".join(element.itertext()).strip()
+page = functools.cache(conftest.page)
 
 
 def test_other_projects_can_refer_to_every_field_option_variable_and_claim(site: Path) -> None:
@@ -137,3 +128,32 @@ def test_the_picture_has_room_for_what_the_maintainers_state(site: Path) -> None
     lines = [text(line) for line in picture.iterfind(".//{*}tspan")]
     assert "kept up to 60 days" in lines
     assert max(map(len, lines)) <= 45
+
+
+def test_the_time_line_tells_which_field_came_with_which_release(site: Path) -> None:
+    tables = [" ".join(text(t).split()) for t in page(site / "releases.html").iter("table")]
+    [shown] = [told for told in tables if "Fields over time" in told]
+    for before, after in pairwise(releases.load().of("contemporary")):
+        new = after.fields.keys() - before.fields.keys()
+        told = f"new: {len(new)} fields" if len(new) > 5 else f"new: {', '.join(new)}"
+        row = f"{after.release} {after.uploaded} {len(after.fields)} {told if new else 'nothing'}"
+        assert row in shown
+
+
+def test_the_page_of_releases_shows_every_field_and_release(site: Path) -> None:
+    tree, read = page(site / "releases.html"), releases.load()
+    identifiers = {element.get("id") for element in tree.iter()}
+    assert {f"release-{r.replace('.', '-')}" for r in read.releases} <= identifiers
+    title = "Fields that some of the releases send"
+    [matrix] = [t for t in tree.iter("table") if title in "".join(map(text, t.iter("caption")))]
+    head, *rows = matrix.iter("tr")
+    assert all(cell.tag == "th" or cell.get("scope") == "col" for cell in head)
+    shown = {text(row[0]): [text(cell)[0] for cell in row[1:]] for row in rows}
+    columns = [s for s in read.of("contemporary") if s.state == "sends"] + [read.newest()]
+    names = {name for setup in columns for name in setup.fields}
+    same = {name for name in names if all(name in setup.fields for setup in columns)}
+    assert shown.keys() == names - same
+    for name, cells in shown.items():
+        assert [cell == "✓" for cell in cells] == [name in s.fields for s in columns], name
+    [folded] = [d for d in tree.iter("details") if "Fields that all of them send" in text(d)]
+    assert {text(item) for item in folded.iter("li")} == same

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from telemetry.records import files
 from telemetry.records.exits import UserError
 
+Value = TypeVar("Value")
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -19,23 +21,26 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def load(model: type[Model], path: Path, mend: str) -> Model:
-    """Read a generated document.
-
-    Args:
-        model: What it is of.
-        path: Where it is.
-        mend: The command that makes it anew.
+def parsed(parse: Callable[[str], Value], path: Path, mend: str) -> Value:
+    """Read a file as `parse` does, which raises a ValueError for what it does not understand.
 
     Raises:
-        UserError: If it is missing or malformed.
+        UserError: If the file is missing or malformed; `mend` is the command that makes it anew.
     """
     text = files.read(path, mend)
     try:
-        data = json.loads(text)
+        return parse(text)
     except ValueError as error:
         raise UserError(f"{files.shown(path)}: {error}", mend) from None
-    return validated(model, data, path, "", mend)
+
+
+def load(model: type[Model], path: Path, mend: str) -> Model:
+    """Read a generated document.
+
+    Raises:
+        UserError: If it is missing or malformed; `mend` is the command that makes it anew.
+    """
+    return validated(model, parsed(json.loads, path, mend), path, "", mend)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -44,12 +49,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         UserError: If it is missing or not TOML.
     """
-    mend = "restore the file from git, or correct the line"
-    text = files.read(path, mend)
-    try:
-        return tomllib.loads(text)
-    except ValueError as error:
-        raise UserError(f"{files.shown(path)}: {error}", mend) from None
+    return parsed(tomllib.loads, path, "restore the file from git, or correct the line")
 
 
 def validated(model: type[Model], data: object, path: Path, entry: str, mend: str) -> Model:

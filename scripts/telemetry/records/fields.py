@@ -91,12 +91,7 @@ class Since(Record):
     """The first release of a package that sends a field."""
 
     package: Literal["stripepy-hic", "opentelemetry-sdk"]
-    version: str
-
-    @model_validator(mode="after")
-    def _is_version(self) -> Self:
-        Version(self.version)
-        return self
+    version: Annotated[str, AfterValidator(lambda text: str(Version(text)))]
 
     def reached_by(self, versions: Mapping[str, str]) -> bool:
         """Whether the installed versions, by package, are this release or a later one."""
@@ -105,41 +100,27 @@ class Since(Record):
 
 
 class Field(Record):
-    """What the site says of one field, or of a family of fields.
+    """What the site says of one field, or of a family of fields."""
 
-    Attributes:
-        part: Message of the OTLP body that carries the field.
-        category: Group in which the page shows it.
-        meaning: What the value says; `{name}` stands for the member of a family.
-        why: What the maintainers use it for, or why it cannot be left out.
-        sensitivity: How much the value could tell about a person.
-        sensitivity_because: Why so, where the reason of its class is not enough.
-        type: OTLP types that the value may have.
-        allowed: Every value it may have, as the table writes them; None for any.
-        pattern: Regular expression for the whole value, as the table writes it.
-        names: Members of a family, for a key with a `*`.
-        sent_by: When a subcommand sends it; the key "*" stands for every subcommand.
-        origin: Who adds it.
-        varies: What else than the command decides the value.
-        because: Why it varies.
-        since: First release that sends it.
-    """
-
-    part: Part
-    category: Category
-    meaning: Text
-    why: Text
-    sensitivity: Sensitivity
-    sensitivity_because: Text | None = None
-    type: tuple[Text, ...]
+    part: Part  # message of the OTLP body that carries the field
+    category: Category  # group in which the page shows it
+    meaning: Text  # what the value says; `{name}` stands for the member of a family
+    why: Text  # what the maintainers use it for, or why it cannot be left out
+    sensitivity: Sensitivity  # how much the value could tell about a person
+    sensitivity_because: Text | None = None  # why so, where the reason of its class is not enough
+    type: tuple[Text, ...]  # OTLP types that the value may have
+    # Every value it may have, as the table writes them; None for any.
     allowed: tuple[str, ...] | None = None
+    # Regular expression for the whole value, as the table writes it.
     pattern: Expression | None = None
-    names: tuple[Text, ...] = ()
+    names: tuple[Text, ...] = ()  # members of a family, for a key with a `*`
+    # When a subcommand sends it; the key "*" stands for every subcommand.
     sent_by: Mapping[Subcommand | Literal["*"], When]
-    origin: Literal["StripePy", "OpenTelemetry SDK", "derived"]
+    origin: Literal["StripePy", "OpenTelemetry SDK", "derived"]  # who adds it
+    # What else than the command decides the value.
     varies: Literal["no", "by run", "by machine", "by installation"]
-    because: Text | None = None
-    since: Since
+    because: Text | None = None  # why it varies
+    since: Since  # first release that sends it
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -172,37 +153,25 @@ class Dictionary(Mapping[str, Field]):
     """Every documented field by its name, families spelled out."""
 
     def __init__(self, entries: Mapping[str, Field]) -> None:
-        self.entries = dict(entries)
-        self._fields = {
-            key.replace("*", name): field
-            for key, field in self.entries.items()
-            for name in (field.names if "*" in key else ("",))
-        }
-        self._keys = {
-            key.replace("*", name): key
-            for key, field in self.entries.items()
-            for name in (field.names or ("",))
-        }
-        self._members = {
-            key.replace("*", name): name for key, field in entries.items() for name in field.names
+        self._entries = entries
+        # The key of each field's entry, and which member of its family the field is.
+        self._families = {
+            key.replace("*", member): (key, member)
+            for key, field in entries.items()
+            for member in field.names or ("",)
         }
 
     def __getitem__(self, name: str) -> Field:
-        return self._fields[name]
+        return self._entries[self._families[name][0]]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
+        return iter(self._families)
 
     def __len__(self) -> int:
-        return len(self._fields)
+        return len(self._families)
 
     def compare(
-        self,
-        rows: Sequence[Row],
-        subcommand: str,
-        *,
-        outcome: Outcome,
-        versions: Mapping[str, str],
+        self, rows: Sequence[Row], subcommand: str, *, outcome: Outcome, versions: Mapping[str, str]
     ) -> list[Finding]:
         """Compare what a run sent with what the site says, in both directions.
 
@@ -238,11 +207,11 @@ class Dictionary(Mapping[str, Field]):
 
     def key(self, name: str) -> str:
         """The key of a field's entry: of a member of a family, with a `*`."""
-        return self._keys[name]
+        return self._families[name][0]
 
     def member(self, name: str) -> str:
         """Which member of its family a field is; empty without one."""
-        return self._members.get(name, "")
+        return self._families[name][1]
 
     def meaning(self, name: str, member: str = "") -> str:
         """What a field's value says, with the family's member filled in, or a word for it."""
@@ -261,13 +230,12 @@ def load(path: Path = files.FIELDS) -> Dictionary:
         UserError: If the file is missing or wrong; names file, entry and key.
     """
     entries: dict[str, Field] = {}
+    mend = "correct the entry"
     for key, entry in documents.read_toml(path).items():
-        entries[key] = documents.validated(Field, entry, path, key, "correct the entry")
+        entries[key] = documents.validated(Field, entry, path, key, mend)
         if ("*" in key) != bool(entries[key].names):
-            raise UserError(
-                f"{files.shown(path)}: [{key}] names: belongs to a key with a *, and only to one",
-                "correct the entry",
-            )
+            where = f"{files.shown(path)}: [{key}] names"
+            raise UserError(f"{where}: belongs to a key with a *, and only to one", mend)
     if not entries:
         raise UserError(f"{files.shown(path)}: there are no entries", "restore the file from git")
     return Dictionary(entries)

@@ -1,7 +1,9 @@
-"""What a check found: one line each, named so that nobody can misread them."""
+"""What a check found, one line each; and the one way to write or compare a generated file."""
 
+import difflib
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -28,19 +30,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One difference between what was seen and what the site says.
+    """One difference between what was seen and what the site says."""
 
-    Attributes:
-        kind: What sort of difference.
-        field: Field, claim or file that it is about.
-        value: What the run gave, as the table writes it; empty if nothing.
-        mend: What to do about it.
-    """
-
-    kind: Kind
-    field: str
-    value: str
-    mend: str
+    kind: Kind  # what sort of difference
+    field: str  # field, claim or file that it is about
+    value: str  # what the run gave, as the table writes it; empty if nothing
+    mend: str  # what to do about it
 
     def __str__(self) -> str:
         value = f" = {self.value}" if self.value else ""
@@ -48,14 +43,47 @@ class Finding:
 
 
 def show(found: Sequence[Finding], path: Path) -> None:
-    """Print findings; on GitHub, each with an annotation on a file.
-
-    Args:
-        found: The findings.
-        path: The file that they are about.
-    """
+    """Print findings on a file; on GitHub, each with an annotation there."""
     for finding in found:
         print(finding)
         if os.environ.get("GITHUB_ACTIONS"):
             text = str(finding).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
             print(f"::error file={files.shown(path)},title={finding.kind}::{text}")
+
+
+def write_or_compare(
+    content: Mapping[Path, bytes],
+    *,
+    old: Sequence[str] | None,
+    new: Sequence[str],
+    write: bool,
+    kind: Kind,
+    mend: str,
+) -> list[Finding]:
+    """Write generated files that belong together, or compare them with what is committed.
+
+    Prints "Up to date", "Updated", or the difference, which is a finding unless it is written.
+
+    Args:
+        content: What the files should hold, by path, in one folder; the first is spoken of.
+        old: What the committed files say, as lines with their ends, apart from what may vary;
+            None if they are missing or cannot be read.
+        new: What they should say, likewise.
+        write: Whether to replace files that say something else.
+        kind: The finding for files that are outdated.
+        mend: The command that brings them up to date.
+
+    Raises:
+        UserError: If a file cannot be written.
+    """
+    first = next(iter(content))
+    if old == new:
+        print(f"Up to date: {files.shown(first)}")
+        return []
+    if write:
+        files.replace(content)
+        print(f"Updated: {files.shown(first)}")
+        return []
+    names = f"{files.shown(first)} (committed)", f"{files.shown(first)} (this run)"
+    sys.stdout.writelines(difflib.unified_diff(list(old or []), list(new), *names))
+    return [Finding(kind, files.shown(first), "", mend)]

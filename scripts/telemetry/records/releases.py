@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from telemetry.records import documents, files
+from telemetry.records.claims import summed_up
 from telemetry.records.documents import Record
-from telemetry.records.effects import summed_up
 
 MEND = "make releases"
 

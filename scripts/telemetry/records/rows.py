@@ -19,19 +19,12 @@ FORMULA_STARTS = ("=", "+", "-", "@")
 
 @dataclass(frozen=True)
 class Row:
-    """One datum of an OTLP message.
+    """One datum of an OTLP message."""
 
-    Attributes:
-        field: Attribute key as sent, or the OTLP name of the datum.
-        value: Its value as the table writes it; `read_value` reads it back.
-        part: Message that carries it: "span", "span attribute", "event attribute", ...
-        type: OTLP type: "string", "bool", "int", "double", "bytes", "enum", "fixed64", ...
-    """
-
-    field: str
-    value: str
-    part: str
-    type: str
+    field: str  # attribute key as sent, or the OTLP name of the datum
+    value: str  # its value as the table writes it; `read_value` reads it back
+    part: str  # message that carries it: "span", "span attribute", "event attribute", ...
+    type: str  # OTLP type: "string", "bool", "int", "double", "bytes", "enum", "fixed64", ...
 
 
 def format_value(value: Any) -> str:

@@ -44,13 +44,8 @@ class Network(StrEnum):
     @property
     def waits(self) -> bool:
         """Whether a run spends its time waiting for an answer."""
-        return self not in {
-            Network.ANSWERS,
-            Network.BAD_REQUEST,
-            Network.NOT_FOUND,
-            Network.ERROR,
-            Network.REDIRECT,
-        }
+        refusals = {Network.BAD_REQUEST, Network.NOT_FOUND, Network.ERROR, Network.REDIRECT}
+        return self not in {Network.ANSWERS, *refusals}
 
 
 class Ending(StrEnum):
@@ -85,57 +80,40 @@ def subcommand_of(argv: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """A run and its condition.
+    """A run and its condition."""
 
-    Attributes:
-        name: What the run is called; tells it apart from every other.
-        argv: Arguments after `stripepy`.
-        typed: What its user typed for them, with whole paths; empty if it is no user's.
-        mode: How it is observed.
-        environment: Variables to set on top; `{home}` stands for the home folder, `{files}` for
-            the world's folder, `{authority}` and `{certificate}` for PEM files of the collector's
-            authority and of a client.
-        inputs: Files to find in the working directory by name: paths, from the world's folder.
-        home_files: Files to find in the home folder: text by name; `{host}` is the collector's.
-        network: What it meets when it wants to reach its collector.
-        ending: How it is brought to its end.
-        keep: Files to take into the world's folder: name there by name in the working directory.
-        prefix: Words before `stripepy`.
-        trusts: Whether it is told to trust the collector's certificate.
-        timed: Whether the time that it takes to end matters: it goes before others, and prints
-            its output at once.
-        watched: Whether the watcher looks at it from inside.
-        terminal: Whether its input and output are a terminal.
-        home: What its home folder allows.
-        user: The user's id; None for the one outside.
-        markers: Empty files to find by these paths, in the root folder or `/run`.
-        hosts: Names of hosts that its command line asks for, and that exist in its network.
-        missing_hosts: Names of hosts that its command line asks for, and that do not.
-        changed: What is not as installed, in words; empty if all is.
-        timeout: Seconds after which it is ended.
-    """
-
-    name: str
-    argv: tuple[str, ...]
-    mode: Mode = Mode.UNMODIFIED
+    name: str  # what the run is called; tells it apart from every other
+    argv: tuple[str, ...]  # arguments after `stripepy`
+    mode: Mode = Mode.UNMODIFIED  # how it is observed
+    # Variables to set on top; `{home}` stands for the home folder, `{files}` for the world's
+    # folder, `{authority}` and `{certificate}` for PEM files of the collector's authority and of a
+    # client.
     environment: Mapping[str, str] = field(default_factory=dict)
+    # Files to find in the working directory by name: paths, from the world's folder.
     inputs: Mapping[str, str] = field(default_factory=dict)
+    # Files to find in the home folder: text by name; `{host}` is the collector's.
     home_files: Mapping[str, str] = field(default_factory=dict)
-    network: Network = Network.ANSWERS
-    ending: Ending = Ending.NORMAL
+    network: Network = Network.ANSWERS  # what it meets when it wants to reach its collector
+    ending: Ending = Ending.NORMAL  # how it is brought to its end
+    # Files to take into the world's folder: name there by name in the working directory.
     keep: Mapping[str, str] = field(default_factory=dict)
-    prefix: tuple[str, ...] = ()
-    trusts: bool = True
+    prefix: tuple[str, ...] = ()  # words before `stripepy`
+    trusts: bool = True  # whether it is told to trust the collector's certificate
+    # Whether the time that it takes to end matters: it goes before others, and prints its output at
+    # once.
     timed: bool = False
-    watched: bool = False
-    terminal: bool = False
-    home: Home = Home.USUAL
-    user: int | None = None
-    markers: tuple[str, ...] = ()
+    watched: bool = False  # whether the watcher looks at it from inside
+    terminal: bool = False  # whether its input and output are a terminal
+    home: Home = Home.USUAL  # what its home folder allows
+    user: int | None = None  # the user's id; None for the one outside
+    markers: tuple[str, ...] = ()  # empty files to find by these paths, in the root folder or /run
+    # Names of hosts that its command line asks for, and that exist in its network.
     hosts: tuple[str, ...] = ()
+    # Names of hosts that its command line asks for, and that do not exist.
     missing_hosts: tuple[str, ...] = ()
-    changed: str = ""
-    timeout: float = 120.0
+    changed: str = ""  # what is not as installed, in words; empty if all is
+    timeout: float = 120.0  # seconds after which it is ended
+    # What its user typed for `argv`, with whole paths; empty if it is no user's.
     typed: tuple[str, ...] = ()
 
     @property
@@ -169,19 +147,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request as it came over the wire.
+    """One HTTP request as it came over the wire."""
 
-    Attributes:
-        line: Method, path and version.
-        headers: Names and values, in the order in which they came.
-        wire: The body as it came, compressed or not.
-        client: Name in the certificate that the client showed; empty if it showed none.
-    """
-
-    line: str
-    headers: tuple[tuple[str, str], ...]
-    wire: bytes
-    client: str = ""
+    line: str  # method, path and version
+    headers: tuple[tuple[str, str], ...]  # names and values, in the order in which they came
+    wire: bytes  # the body as it came, compressed or not
+    client: str = ""  # name in the certificate that the client showed; empty if it showed none
 
     def header(self, name: str) -> str | None:
         """Return the value of a header by its name in lower case; None if it did not come."""
@@ -203,23 +174,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Wire:
-    """What an unmodified run did to the world around it.
+    """What an unmodified run did to the world around it."""
 
-    Attributes:
-        requests: What reached the collector.
-        look_ups: Names that the name server was asked for.
-        tunnels: What the proxy was asked for, with the headers of the question.
-        connections: How many connections the collector accepted.
-        left_running: Command lines of processes that it left behind.
-        host_name: What the machine was called.
-    """
-
-    requests: tuple[Request, ...] = ()
-    look_ups: tuple[str, ...] = ()
+    requests: tuple[Request, ...] = ()  # what reached the collector
+    look_ups: tuple[str, ...] = ()  # names that the name server was asked for
+    # What the proxy was asked for, with the headers of the question.
     tunnels: tuple[tuple[str, Mapping[str, str]], ...] = ()
-    connections: int = 0
-    left_running: tuple[str, ...] = ()
-    host_name: str = ""
+    connections: int = 0  # how many connections the collector accepted
+    left_running: tuple[str, ...] = ()  # command lines of processes that it left behind
+    host_name: str = ""  # what the machine was called
 
 
 class NotTried(Exception):  # noqa: N818 -- no error: an answer
@@ -231,60 +194,41 @@ NO_NAMESPACES = "this machine allows no network namespaces"
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen of a run.
-
-    Attributes:
-        run: The run and its condition.
-        exit_status: Exit status; minus the number of the signal that ended it.
-        timed_out: Whether it had to be ended.
-        started: When its process was started, in seconds since the epoch.
-        ended: When its process had ended, in seconds since the epoch.
-        last_output: When it last printed something, in seconds since the epoch; 0 if it never did.
-        stdout: What it printed.
-        stderr: What it printed as messages and errors.
-        bodies: The ExportTraceServiceRequest of each message, serialised.
-        attempts: Attempts to reach anything but the collector and the hosts that it was asked for.
-        files: SHA-256 of each file that it made or changed, by path in its private folder.
-        folder: The whole path of its working directory; unmodified only.
-        sealed: Whether the kernel kept it from every network but ours.
-        seen_on_wire: What only an unmodified run shows; None for one in memory.
-        exporters: Settings that each OTLP exporter was constructed with; in memory only.
-        versions: Versions of "python", "stripepy-hic" and "opentelemetry-sdk"; in memory only.
-        missing: Why stripepy or OpenTelemetry could not be imported; in memory only.
-        provided: Whether a tracer provider was set before StripePy's; in memory only.
-        finished: Whether stripepy's main function came to its end; in memory only.
-        variables: Environment variables that were asked for by name; if it was watched.
-        written_elsewhere: What was added to or removed from the private root folder and places for
-            temporary files; and if it was watched, what it did to files anywhere else.
-        parser: The program's own parser, command by command; if it was watched.
-        not_tried: Why the run could not be made here; empty if it was.
-        fault: Why nothing was seen of it, though it was made; empty if something was.
-    """
+    """What was seen of a run."""
 
     run: Run
-    exit_status: int = 0
-    timed_out: bool = False
-    started: float = 0.0
-    ended: float = 0.0
+    exit_status: int = 0  # exit status; minus the number of the signal that ended it
+    timed_out: bool = False  # whether it had to be ended
+    started: float = 0.0  # when its process was started, in seconds since the epoch
+    ended: float = 0.0  # when its process had ended, in seconds since the epoch
+    # When it last printed something, in seconds since the epoch; 0 if it never did.
     last_output: float = 0.0
-    stdout: str = ""
-    stderr: str = ""
-    bodies: tuple[bytes, ...] = ()
+    stdout: str = ""  # what it printed
+    stderr: str = ""  # what it printed as messages and errors
+    bodies: tuple[bytes, ...] = ()  # the ExportTraceServiceRequest of each message, serialised
+    # Attempts to reach anything but the collector and the hosts that it was asked for.
     attempts: tuple[str, ...] = ()
+    # SHA-256 of each file that it made or changed, by path in its private folder.
     files: Mapping[str, str] = field(default_factory=dict)
-    folder: str = ""
-    sealed: bool = False
-    seen_on_wire: Wire | None = None
+    folder: str = ""  # the whole path of its working directory; unmodified only
+    sealed: bool = False  # whether the kernel kept it from every network but ours
+    seen_on_wire: Wire | None = None  # what only an unmodified run shows; None for one in memory
+    # Settings that each OTLP exporter was constructed with; in memory only.
     exporters: tuple[Mapping[str, Any], ...] = ()
+    # Versions of "python", "stripepy-hic" and "opentelemetry-sdk"; in memory only.
     versions: Mapping[str, str] = field(default_factory=dict)
-    missing: str = ""
-    provided: bool = False
-    finished: bool = False
+    missing: str = ""  # why stripepy or OpenTelemetry could not be imported; in memory only
+    provided: bool = False  # whether a tracer provider was set before StripePy's; in memory only
+    finished: bool = False  # whether stripepy's main function came to its end; in memory only
+    # Environment variables that were asked for by name; if it was watched.
     variables: tuple[str, ...] = ()
+    # Files left in the machine's emptied places for temporary files; and if it was watched, files
+    # written anywhere outside of the private folder.
     written_elsewhere: tuple[str, ...] = ()
+    # The program's own parser, command by command; if it was watched.
     parser: tuple[Mapping[str, Any], ...] = ()
-    not_tried: str = ""
-    fault: str = ""
+    not_tried: str = ""  # why the run could not be made here; empty if it was
+    fault: str = ""  # why nothing was seen of it, though it was made; empty if something was
 
     @property
     def body(self) -> bytes:

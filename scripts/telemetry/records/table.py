@@ -15,47 +15,27 @@ MEND = "make table"
 
 
 class CaptureDetails(Record):
-    """What differs by run, machine or installation; a change of it alone is no reason to write.
-
-    Attributes:
-        python: Version of Python.
-        opentelemetry_sdk: Version of opentelemetry-sdk.
-        body_bytes: Size of the OTLP body in bytes.
-        gzip_bytes: Size of the OTLP body in bytes, compressed as the exporter does it.
-        in_namespace: Whether the kernel, too, kept the run from the network.
-    """
+    """What differs by run, machine or installation; a change of it alone is no reason to write."""
 
     python: str
     opentelemetry_sdk: str
-    body_bytes: int
-    gzip_bytes: int
-    in_namespace: bool
+    body_bytes: int  # size of the OTLP body in bytes
+    gzip_bytes: int  # size of the OTLP body in bytes, compressed as the exporter does it
+    in_namespace: bool  # whether the kernel, too, kept the run from the network
 
 
 class Provenance(Record):
-    """Where the table comes from.
+    """Where the table comes from."""
 
-    Attributes:
-        command: The command as typed, without folders.
-        subcommand: Its subcommand, as the dictionary names it.
-        exit_status: Its exit status.
-        inputs: SHA-256 of each input file, hexadecimal, by name.
-        stripepy_hic: Version of stripepy-hic.
-        exporters: Settings that stripepy gave each OTLP exporter.
-        this_run: What is allowed to vary.
-        table_sha256: SHA-256 of the table that belongs to it, hexadecimal.
-        message_sha256: SHA-256 of the message that belongs to it, hexadecimal.
-    """
-
-    command: str
-    subcommand: str
+    command: str  # the command as typed, without folders
+    subcommand: str  # its subcommand, as the dictionary names it
     exit_status: int
-    inputs: dict[str, str]
+    inputs: dict[str, str]  # SHA-256 of each input file, hexadecimal, by name
     stripepy_hic: str
-    exporters: tuple[dict[str, Any], ...]
-    this_run: CaptureDetails
-    table_sha256: str
-    message_sha256: str
+    exporters: tuple[dict[str, Any], ...]  # settings that stripepy gave each OTLP exporter
+    this_run: CaptureDetails  # what is allowed to vary
+    table_sha256: str  # SHA-256 of the table that belongs to it, hexadecimal
+    message_sha256: str  # SHA-256 of the message that belongs to it, hexadecimal
 
     @property
     def versions(self) -> dict[str, str]:
@@ -68,17 +48,11 @@ class Provenance(Record):
 
 @dataclass(frozen=True)
 class Documented:
-    """What is kept of a run.
+    """What is kept of a run."""
 
-    Attributes:
-        table: (field, value) pairs.
-        message: What it sent, as OTLP JSON.
-        provenance: Where both come from.
-    """
-
-    table: list[tuple[str, str]]
-    message: str
-    provenance: Provenance
+    table: list[tuple[str, str]]  # (field, value) pairs
+    message: str  # what it sent, as OTLP JSON
+    provenance: Provenance  # where both come from
 
     def settled(self, dictionary: Dictionary) -> dict[str, str]:
         """Return every value that should be the same in the next run of the command, by name."""
@@ -103,31 +77,20 @@ def _varies(field: str, dictionary: Dictionary) -> bool:
     return field in dictionary and dictionary[field].varies != "no"
 
 
-def load(
-    table: Path = files.TABLE,
-    message: Path = files.MESSAGE,
-    provenance: Path = files.PROVENANCE,
-) -> Documented:
+def load(table: Path = files.TABLE) -> Documented:
     """Read the committed table, its message and its provenance.
 
     Raises:
         UserError: If one is missing, malformed, or not of the same run as the others.
     """
-    text = files.read(table, MEND)
-    try:
-        rows = from_tsv(text)
-    except ValueError as error:
-        raise UserError(f"{files.shown(table)}: {error}", MEND) from None
-    origin = documents.load(Provenance, provenance, MEND)
-    sent = files.read(message, MEND)
-    for path, content, digest in (
-        (table, text, origin.table_sha256),
-        (message, sent, origin.message_sha256),
-    ):
-        if digest != sha256(content.encode()):
-            described = f"the run that {files.shown(provenance)} describes"
+    rows = documents.parsed(from_tsv, table, MEND)
+    origin = documents.load(Provenance, files.PROVENANCE, MEND)
+    message = files.read(files.MESSAGE, MEND)
+    for path, digest in ((table, origin.table_sha256), (files.MESSAGE, origin.message_sha256)):
+        if digest != sha256(files.read(path, MEND).encode()):
+            described = f"the run that {files.shown(files.PROVENANCE)} describes"
             raise UserError(f"{files.shown(path)}: is not of {described}", MEND)
-    return Documented(rows, sent, origin)
+    return Documented(rows, message, origin)
 
 
 def render(documented: Documented) -> dict[Path, bytes]:

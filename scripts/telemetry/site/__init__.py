@@ -1,5 +1,146 @@
-"""The Sphinx extension: reads the committed files, runs nothing."""
+"""The Sphinx extension: reads the committed files, runs nothing.
 
-from telemetry.site.extension import setup
+Its directives and roles show what is made from records, and it checks that the pages show it.
+"""
 
-__all__ = ["setup"]
+import inspect
+import sys
+from collections.abc import Callable, Set
+from typing import NoReturn
+
+from docutils import nodes
+from docutils.nodes import Node
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.directives.code import CodeBlock
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.typing import ExtensionMetadata
+
+from telemetry.records.exits import UserError
+from telemetry.site import claims, fields, glance, markup, published, releases, sentences
+from telemetry.site.content import Unknown, look_up, read
+from telemetry.site.page import Page, TelemetryDomain, domain_of
+
+SHOWN: dict[str, Callable[..., list[Node]]] = {
+    name.removeprefix("show_").replace("_", "-"): function
+    for module in (glance, fields, claims, releases, sentences)
+    for name, function in vars(module).items()
+    if name.startswith("show_")
+}
+
+ROLES: dict[str, Callable[[Page, str], Node]] = {
+    "fact": lambda page, name: nodes.Text(look_up(page.content.facts, name, "fact")),
+    "literal-fact": lambda page, name: markup.literal(look_up(page.content.facts, name, "fact")),
+    "legend": lambda _, name: sentences.legend(name),
+}
+
+
+class Show(SphinxDirective):
+    """`.. show:: NAME ARGUMENT...`: what the function `show_NAME` makes from the records."""
+
+    required_arguments = 1
+    optional_arguments = 2
+
+    def run(self) -> list[Node]:
+        """Call the function."""
+        name, *arguments = self.arguments
+        page = Page(self.env, self.state.document)
+        show = look_up(SHOWN, name, "entry")
+        try:
+            inspect.signature(show).bind(page, *arguments)
+        except TypeError as error:
+            raise self.error(f"{name}: {error}") from None
+        return show(page, *arguments)
+
+
+class Snippet(CodeBlock):
+    """`.. snippet:: LANGUAGE`: a code block with a mark that says whether it was tested.
+
+    `:tool:` names what runs it. With `:not-tried: REASON`, no test does, and the page says so;
+    every other snippet is run by a test, as it stands on the page.
+    """
+
+    option_spec = {  # noqa: RUF012 -- declared so by Sphinx
+        "tool": directives.unchanged_required,
+        "caption": directives.unchanged_required,
+        "not-tried": directives.unchanged_required,
+    }
+
+    def run(self) -> list[Node]:
+        """Put the block below its caption and mark."""
+        if "tool" not in self.options:
+            raise self.error("which tool runs this? name it with :tool:")
+        heading = markup.paragraph(class_="snippet-heading")
+        # In a line with the mark, and not where Sphinx would put it.
+        if caption := self.options.pop("caption", ""):
+            heading += [nodes.strong("", "", *self.parse_inline(caption)[0]), nodes.Text(" ")]
+        if reason := self.options.get("not-tried", ""):
+            heading += [markup.mark("not tested", "not-tried"), nodes.Text(f" {reason}")]
+        else:
+            heading += markup.mark(f"tested with {self.options['tool']}", "holds")
+        return [nodes.container("", heading, *super().run(), classes=["snippet"])]
+
+
+class Role(SphinxRole):
+    """A role whose node a function makes, of the page and the role's text."""
+
+    def __init__(self, make: Callable[[Page, str], Node]) -> None:
+        self.make = make
+
+    def run(self) -> tuple[list[Node], list[nodes.system_message]]:
+        """Call the function."""
+        try:
+            return [self.make(Page(self.env, self.inliner.document), self.text)], []
+        except Unknown as error:
+            return [], [self.inliner.reporter.error(error.msg, line=self.lineno)]
+
+
+def _read(app: Sphinx) -> None:
+    try:
+        domain_of(app.env).content = read()
+        glance.answers(domain_of(app.env).content)
+    except UserError as error:
+        _end_build(error)
+
+
+def _check_fields(app: Sphinx, env: BuildEnvironment) -> None:
+    # Comes before Sphinx saves what it has read; otherwise, the next build would pass.
+    domain = domain_of(env)
+    if missing := [name for name in domain.content.dictionary if name not in domain.fields]:
+        mend = "show the field-reference of their category on a page"
+        _end_build(UserError(f"no page describes {', '.join(missing)}", mend))
+
+
+def _end_build(error: UserError) -> NoReturn:
+    # Sphinx shows an exception, whatever its class, with a traceback and as a fault of its own;
+    # this is neither.
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(error.status)
+
+
+def _forget_other_pages(
+    app: Sphinx, env: BuildEnvironment, pages: Set[str], other: BuildEnvironment
+) -> None:
+    # sphinx-notfound-page takes over what a process says of every page, read by it or not.
+    for page in other.metadata.keys() - pages:
+        del other.metadata[page]
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the extension with Sphinx."""
+    app.add_domain(TelemetryDomain)
+    app.add_object_type("claim", "claim-link", "single: %s; claim")
+    app.add_directive("show", Show)
+    app.add_directive("sentences", sentences.Sentences)
+    app.add_directive("guidance", sentences.Guidance)
+    app.add_directive("snippet", Snippet)
+    for name, make in ROLES.items():
+        app.add_role(name, Role(make))
+    app.connect("builder-inited", _read)
+    app.connect("doctree-read", sentences.check)
+    app.connect("env-merge-info", _forget_other_pages, priority=400)
+    app.connect("env-updated", _check_fields)
+    app.connect("env-check-consistency", published.check_descriptions)
+    app.connect("build-finished", published.publish)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,8 +6,7 @@ from itertools import groupby
 from docutils import nodes
 from docutils.nodes import Node
 
-from telemetry.records.claims import ClaimResult, OptionResult, SwitchResult, Verdict
-from telemetry.records.effects import summed_up
+from telemetry.records.claims import ClaimResult, OptionResult, SwitchResult, Verdict, summed_up
 from telemetry.site import markup
 from telemetry.site.content import capitalised
 from telemetry.site.fields import subcommands_of
@@ -16,29 +15,25 @@ from telemetry.site.page import Page
 from telemetry.site.sentences import VERDICTS
 
 
-def verdicts(page: Page) -> list[Node]:
+def show_verdicts(page: Page) -> list[Node]:
     """How many claims have which verdict, and which."""
     by_verdict: dict[Verdict, list[str]] = {}
     for claim in page.content.verification.claims:
         by_verdict.setdefault(claim.verdict, []).append(claim.id)
-    rows = [
-        (
-            markup.inline(markup.mark(*VERDICTS[verdict]), f" {verdict}"),
-            str(len(by_verdict[verdict])),
-        )
-        for verdict in VERDICTS
-        if verdict in by_verdict
-    ]
+    rows = [(_verdict(v), str(len(by_verdict[v]))) for v in VERDICTS if v in by_verdict]
     shown: list[Node] = [markup.table("Verdicts", {"Verdict": 70, "Statements": 30}, rows)]
     for verdict, names in by_verdict.items():
         links = (page.link("std", "claim-link", name, nodes.inline(text=name)) for name in names)
-        listing = markup.bullets(map(markup.paragraph, links))
-        listing["classes"].append("columns")
+        listing = markup.bullets(links, "columns")
         shown += markup.folded(f"{capitalised(verdict)}: which statements", listing)
     return shown
 
 
-def claims(page: Page) -> list[Node]:
+def _verdict(verdict: Verdict) -> Node:
+    return markup.inline(markup.mark(*VERDICTS[verdict]), f" {verdict}")
+
+
+def show_claims(page: Page) -> list[Node]:
     """Every claim with its evidence, each a target for its mark."""
     return [_claim(page, claim) for claim in page.content.verification.claims]
 
@@ -56,7 +51,7 @@ def _claim(page: Page, claim: ClaimResult) -> Node:
 
 def _facts(page: Page, claim: ClaimResult) -> Iterator[tuple[str, Piece]]:
     verification = page.content.verification
-    yield "Verdict", markup.inline(markup.mark(*VERDICTS[claim.verdict]), f" {claim.verdict}")
+    yield "Verdict", _verdict(claim.verdict)
     if claim.reason:
         where: Node = markup.literal(claim.source)
         if claim.source.endswith(".py"):
@@ -74,7 +69,7 @@ def _facts(page: Page, claim: ClaimResult) -> Iterator[tuple[str, Piece]]:
     yield "Repeat", markup.literal(f"python scripts/telemetry_claims.py --only {claim.id}")
 
 
-def subcommands(page: Page) -> list[Node]:
+def show_subcommands(page: Page) -> list[Node]:
     """Which subcommands send which field, ending well or not."""
     rows = [
         (page.field(f.field), subcommands_of(page, f.success), subcommands_of(page, f.failure))
@@ -84,7 +79,7 @@ def subcommands(page: Page) -> list[Node]:
     return [markup.table("Subcommands that send each field", columns, rows)]
 
 
-def options(page: Page) -> list[Node]:
+def show_options(page: Page) -> list[Node]:
     """For each subcommand, what its options change in what is sent; each is a target."""
     every = page.content.verification.options
     return [_options(page, list(of)) for _, of in groupby(every, key=lambda o: o.subcommand)]
@@ -94,26 +89,23 @@ def _options(page: Page, options: Sequence[OptionResult]) -> Node:
     program = f"stripepy {options[0].subcommand}"
     identifier = page.anchor("options", options[0].subcommand)
     shown = markup.section(identifier, markup.literal(program))
-    targets = [(_option(page, program, option.option), option.fields) for option in options]
-    if sent := [(target, _all(page, fields)) for target, fields in targets if fields]:
+    sent, not_sent = list[tuple[Node, Node]](), list[Node]()
+    for option in options:
+        anchor = page.anchor(program, option.option)
+        page.standard.add_program_option(program, option.option, page.name, anchor)
+        target = nodes.literal(text=option.option, ids=[anchor], classes=["whole"])
+        if option.fields:
+            sent.append((target, markup.inline(*map(page.field, option.fields))))
+        else:
+            not_sent.append(target)
+    if sent:
         columns = {"Option": 50, "Field": 50}
         shown += markup.table(f"Options of {program} that are sent", columns, sent)
-    not_sent = markup.joined(target for target, fields in targets if not fields)
-    shown += markup.paragraph("Not sent: ", not_sent)
+    shown += markup.paragraph("Not sent: ", markup.joined(not_sent))
     return shown
 
 
-def _all(page: Page, names: Sequence[str]) -> Node:
-    return markup.inline(*(page.field(name) for name in names))
-
-
-def _option(page: Page, program: str, option: str) -> Node:
-    anchor = page.anchor(program, option)
-    page.standard.add_program_option(program, option, page.name, anchor)
-    return nodes.literal(text=option, ids=[anchor], classes=["whole"])
-
-
-def switches(page: Page) -> list[Node]:
+def show_switches(page: Page) -> list[Node]:
     """What each variable and value switches off."""
     values: dict[tuple[str, str], list[Piece]] = {}
     for switch in page.content.verification.switches:
@@ -143,23 +135,22 @@ def _variable(page: Page, name: str, value: str = "") -> Node:
     return text
 
 
-def variables(page: Page) -> list[Node]:
+def show_variables(page: Page) -> list[Node]:
     """What each environment variable changes; first those that do."""
     entries = page.content.verification.variables
-    effective = [entry for entry in entries if entry.effects]
     rows = [
         (_variable(page, v.variable, f"={v.value}"), page.prose(summed_up(v.effects)))
-        for v in effective
+        for v in entries
+        if v.effects
     ]
     columns = {"Variable and value": 45, "What differs": 55}
     shown = markup.table("Variables with an effect", columns, rows)
-    others = {entry.variable for entry in entries} - {entry.variable for entry in effective}
-    rest = markup.bullets(markup.paragraph(_variable(page, name)) for name in sorted(others))
-    rest["classes"].append("columns")
+    others = {v.variable for v in entries} - {v.variable for v in entries if v.effects}
+    rest = markup.bullets((_variable(page, name) for name in sorted(others)), "columns")
     return [shown, markup.paragraph("Without an effect of their own:"), rest]
 
 
-def delays(page: Page) -> list[Node]:
+def show_delays(page: Page) -> list[Node]:
     """How much later a command ended, by what it met."""
     measured = page.content.verification.this_run.delays.items()
     if not measured:
@@ -178,7 +169,7 @@ def delays(page: Page) -> list[Node]:
     return [markup.table("Delay at the end of a command", columns, rows)]
 
 
-def lines(page: Page) -> list[Node]:
+def show_lines(page: Page) -> list[Node]:
     """Every line of StripePy that takes part in telemetry."""
     verification = page.content.verification
     rows = [
@@ -189,7 +180,7 @@ def lines(page: Page) -> list[Node]:
     return [markup.table("Lines that take part in telemetry", columns, rows)]
 
 
-def source_files(page: Page) -> list[Node]:
+def show_source_files(page: Page) -> list[Node]:
     """The files of StripePy that take part, and what each does."""
     release = page.content.verification.stripepy_hic
     does: dict[str, dict[str, None]] = {}

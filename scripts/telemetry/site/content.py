@@ -1,15 +1,17 @@
 """What the pages show: the committed files, read and checked once for each build."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from docutils.parsers.rst import DirectiveError
+from docutils.utils import Reporter
 from packaging.version import Version
 
 from telemetry.records import claims, fields, files, handling, releases, table
-from telemetry.records.claims import PUBLISHED, Verification
+from telemetry.records.claims import PUBLISHED, Example, Verification
 from telemetry.records.exits import UserError
 from telemetry.records.fields import Dictionary
 from telemetry.records.releases import History
@@ -22,20 +24,22 @@ Value = TypeVar("Value")
 FACT = re.compile(r"\{fact:([\w.-]+)\}")
 
 
-class Unknown(Exception):  # noqa: N818 -- a page can be mended
-    """A page asks for something that is not among its content."""
+class Unknown(DirectiveError):  # noqa: N818 -- a page can be mended
+    """A page asks for something that is not among its content; no directive has to catch it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reporter.ERROR_LEVEL, message)
 
 
 @dataclass(frozen=True)
 class Content:
-    """What the pages show.
+    """What the pages show: records that agree with each other and may be published.
 
     Attributes:
-        run: The documented run.
-        dictionary: What each field means.
         handling: What the maintainers state, by "section.key".
-        verification: What became of every claim.
-        history: What each release sends.
+
+    Raises:
+        UserError: If they do not; names the first thing that is wrong.
     """
 
     run: Documented
@@ -44,45 +48,71 @@ class Content:
     verification: Verification
     history: History
 
-    @cached_property
-    def variables(self) -> frozenset[str]:
-        """Every environment variable that was tested."""
-        seen = self.verification
-        return frozenset(
-            [*(entry.variable for entry in seen.switches), *(e.variable for e in seen.variables)]
+    def __post_init__(self) -> None:
+        origin, verified = self.run.provenance, self.verification
+        found = self.dictionary.compare(
+            [self._row(*pair) for pair in self.run.table],
+            origin.subcommand,
+            outcome="failure" if origin.exit_status else "success",
+            versions=origin.versions,
         )
+        if found:
+            raise UserError(f"{files.shown(files.TABLE)}: {found[0]}", table.MEND)
+        where = files.shown(files.CLAIMS)
+        if verified.stripepy_hic != origin.stripepy_hic:
+            of = f"is of stripepy-hic {verified.stripepy_hic}, the table of {origin.stripepy_hic}"
+            raise UserError(f"{where}: {of}", claims.MEND)
+        for claim in verified.claims:
+            if claim.verdict not in PUBLISHED:
+                raise UserError(f"{where}: {claim.id}: {claim.verdict}", claims.MEND)
+
+    def _row(self, field: str, value: str) -> Row:
+        # The table has neither part nor type; the capture compared them with the dictionary.
+        entry = self.dictionary.get(field)
+        return Row(field, value, entry.part if entry else "datum", entry.type[0] if entry else "")
+
+    @cached_property
+    def variables(self) -> set[str]:
+        """Every environment variable that was tested."""
+        switches, others = self.verification.switches, self.verification.variables
+        return {switch.variable for switch in switches} | {other.variable for other in others}
+
+    @cached_property
+    def sentences(self) -> dict[str, str]:
+        """What a page can include: claims by name, and what is `stated` and `not_stated`."""
+        stated = ((name, text) for name, text in self.handling.items() if "stated." in name)
+        return {claim.id: claim.sentence for claim in self.verification.claims} | dict(stated)
 
     def filled(self, text: str) -> str:
         """A text in which `{fact:NAME}` stands for a fact."""
         return FACT.sub(lambda found: look_up(self.facts, found[1], "fact"), text)
 
-    @property
-    def statements(self) -> dict[str, dict[str, str]]:
-        """What the maintainers state, by section and key."""
-        sections: dict[str, dict[str, str]] = {}
-        for name, text in self.handling.items():
-            section, _, key = name.partition(".")
-            sections.setdefault(section, {})[key] = text
-        return sections
+    def example(self, field: str) -> Example | None:
+        """A value that a run sent: the documented run, or else one of the verification's."""
+        sent = dict(self.run.table)
+        if field in sent:
+            return Example(value=sent[field], command=self.run.provenance.command)
+        return self.verification.this_run.examples.get(field)
 
     @cached_property
     def facts(self) -> dict[str, str]:
         """Every fact that a page can quote, by name."""
         origin, verified, history = self.run.provenance, self.verification, self.history
-        exporter, newest = origin.exporters[0], history.newest()
+        newest, tested = history.newest(), verified.switches
+        sample = table.sha256(files.SAMPLE.read_bytes()) if files.SAMPLE.is_file() else ""
+        on_sample = sample in origin.inputs.values()
+        weak = {s.variable for s in tested if s.sending or not s.silent}
+        switches = dict.fromkeys(f"`{s.variable}`" for s in tested if s.variable not in weak)
         sending = [setup.release for setup in history.setups if setup.state == "sends"]
         first = sending[0] if sending else "none"
         silent = [r for r in history.releases if sending and Version(r) < Version(first)]
-        slowest = (Network.SILENT_NAME_SERVER,)
+        waiting = [n for n in Network if n.waits and n is not Network.SILENT_NAME_SERVER]
         return {
             "command": origin.command,
-            "run": self._run(),
+            "run": "one run on a small synthetic contact map" if on_sample else "one run",
             "count": str(sum(field != "duration_ms" for field, _ in self.run.table)),
             "body": f"{origin.this_run.body_bytes} bytes",
             "gzip": f"{origin.this_run.gzip_bytes} bytes",
-            "endpoint": exporter["endpoint"],
-            "timeout": f"{exporter['timeout']} seconds",
-            "compression": exporter["compression"],
             "stripepy": origin.stripepy_hic,
             "sdk": origin.this_run.opentelemetry_sdk,
             "python": origin.this_run.python,
@@ -90,11 +120,11 @@ class Content:
             "commit": verified.this_run.commit or "not recorded",
             "claims": str(len(verified.claims)),
             "runs": str(verified.this_run.runs),
-            "switches": " or ".join(f"`{name}`" for name in self._switches()),
-            "delay.answers": self._delay([Network.ANSWERS]),
-            "delay": self._delay(n for n in Network if n.waits and n not in slowest),
-            "delay.no-network": self._delay([Network.NO_NETWORK]),
-            "delay.name-server": self._delay(slowest),
+            "switches": " or ".join(switches),
+            "delay.answers": self._delay(Network.ANSWERS),
+            "delay": self._delay(*waiting),
+            "delay.no-network": self._delay(Network.NO_NETWORK),
+            "delay.name-server": self._delay(Network.SILENT_NAME_SERVER),
             "first": first,
             "releases": str(len(history.releases)),
             "releases.newest": newest.release,
@@ -105,18 +135,7 @@ class Content:
             **self.handling,
         }
 
-    def _run(self) -> str:
-        sample = table.sha256(files.SAMPLE.read_bytes()) if files.SAMPLE.is_file() else ""
-        on_sample = sample in self.run.provenance.inputs.values()
-        return "one run on a small synthetic contact map" if on_sample else "one run"
-
-    def _switches(self) -> list[str]:
-        """Variables that switch telemetry off whatever their value."""
-        tested = self.verification.switches
-        weak = {switch.variable for switch in tested if switch.sending or not switch.silent}
-        return list(dict.fromkeys(s.variable for s in tested if s.variable not in weak))
-
-    def _delay(self, networks: Iterable[Network]) -> str:
+    def _delay(self, *networks: Network) -> str:
         delays = self.verification.this_run.delays
         measured = [delays[network] for network in networks if network in delays]
         if not measured:
@@ -129,12 +148,7 @@ class Content:
 
 
 def look_up(names: Mapping[str, Value], name: str, what: str) -> Value:
-    """What a page asks for by name.
-
-    Args:
-        names: What there is.
-        name: What the page asks for.
-        what: The kind of thing, in words.
+    """What a page asks for by name; `what` is the kind of thing, in words.
 
     Raises:
         Unknown: If there is no such thing.
@@ -155,39 +169,9 @@ def capitalised(text: str) -> str:
 
 
 def read() -> Content:
-    """Read every committed file, and check that they agree.
+    """Read every committed file.
 
     Raises:
         UserError: If one is missing, malformed, outdated, or not fit to be published.
     """
-    content = Content(table.load(), fields.load(), handling.load(), claims.load(), releases.load())
-    check(content)
-    return content
-
-
-def check(content: Content) -> None:
-    """Check that what was read agrees, and may be published.
-
-    Raises:
-        UserError: If not; names the first thing that is wrong.
-    """
-    origin, verified = content.run.provenance, content.verification
-    found = content.dictionary.compare(
-        [_row(field, value, content.dictionary) for field, value in content.run.table],
-        origin.subcommand,
-        outcome="failure" if origin.exit_status else "success",
-        versions=origin.versions,
-    )
-    if found:
-        raise UserError(f"{files.shown(files.TABLE)}: {found[0]}", table.MEND)
-    if verified.stripepy_hic != origin.stripepy_hic:
-        of = f"is of stripepy-hic {verified.stripepy_hic}, the table of {origin.stripepy_hic}"
-        raise UserError(f"{files.shown(files.CLAIMS)}: {of}", claims.MEND)
-    if bad := [claim for claim in verified.claims if claim.verdict not in PUBLISHED]:
-        raise UserError(f"{files.shown(files.CLAIMS)}: {bad[0].id}: {bad[0].verdict}", claims.MEND)
-
-
-def _row(field: str, value: str, dictionary: Dictionary) -> Row:
-    # The table has neither part nor type; the capture compared them with the dictionary.
-    entry = dictionary.get(field)
-    return Row(field, value, entry.part if entry else "datum", entry.type[0] if entry else "")
+    return Content(table.load(), fields.load(), handling.load(), claims.load(), releases.load())

@@ -7,13 +7,11 @@ from docutils import nodes
 from docutils.nodes import Node
 from sphinx import addnodes
 
-from telemetry.records.fields import SENSITIVITIES, Field, Since
+from telemetry.records.fields import SENSITIVITIES, Field
 from telemetry.site import markup
 from telemetry.site.content import Unknown, capitalised, listed
-from telemetry.site.disclosure import example_of
-from telemetry.site.domain import domain_of
 from telemetry.site.markup import Piece
-from telemetry.site.page import Page
+from telemetry.site.page import Page, domain_of
 
 TYPES = {
     "string": "text",
@@ -36,20 +34,38 @@ PACKAGES = "these packages"
 Names = tuple[str, ...]
 
 
-def fields(page: Page, category: str, folded: str = "") -> list[Node]:
+def show_fields(page: Page, category: str, folded: str = "") -> list[Node]:
     """What the documented run sent, of one category; if `folded`, below the names."""
-    sent = dict(page.content.run.table)
-    cells: dict[Names, Piece] = {}
-    for names in _families(page, (n for n in _of(page, category) if n in sent)):
-        members = [(name, markup.literal(sent[name])) for name in names]
-        cells[names] = _members(page, members) if names[1:] else members[0][1]
+    dictionary, sent = page.content.dictionary, dict(page.content.run.table)
+    # Fields of which the same is said, such as the versions of dependencies, are put together.
+    families: dict[Names, list[str]] = {}
+    for name in _of(page, category):
+        if name in sent:
+            since = str(dictionary[name].since)
+            said = dictionary.meaning(name, PACKAGES), _class(page, name), since
+            families.setdefault(said, []).append(name)
+    cells = {tuple(names): _members(page, names, sent) for names in families.values()}
     title = f"{category.capitalize()}: sent by {page.content.run.provenance.command}"
     table = _table(page, title, "Value in this run", cells)
     shown = listed([name for family in cells for name in family])
     return markup.folded(f"Values and meanings of {shown}", *table) if folded else table
 
 
-def other_fields(page: Page) -> list[Node]:
+def _members(page: Page, names: Sequence[str], sent: Mapping[str, str]) -> Piece:
+    """The value of a field; of a family, that of each member."""
+    if not names[1:]:
+        return markup.literal(sent[names[0]])
+    listing = nodes.bullet_list()
+    for name in names:
+        told = markup.paragraph(markup.literal(sent[name]))
+        if member := page.content.dictionary.member(name):
+            link = page.link("telemetry", "field", name, markup.code(member))
+            told = markup.paragraph(link, " ", markup.literal(sent[name]))
+        listing += nodes.list_item("", told, ids=[_anchor(name)])
+    return listing
+
+
+def show_other_fields(page: Page) -> list[Node]:
     """Fields that the documented run did not send, and what sends them."""
     sent, entries = dict(page.content.run.table), page.content.dictionary.items()
     cells: dict[Names, Piece] = {(n,): _sent_by(entry) for n, entry in entries if n not in sent}
@@ -57,51 +73,23 @@ def other_fields(page: Page) -> list[Node]:
     return markup.folded(f"{len(cells)} more fields, and which subcommands send them", *table)
 
 
-def sensitivities(page: Page) -> list[Node]:
+def show_sensitivities(page: Page) -> list[Node]:
     """The classes of sensitivity, and how many fields are of each."""
-    classes = [entry.sensitivity for entry in page.content.dictionary.values()]
-    told = (
-        (capitalised(name), f"{why} {_fields(classes.count(name))}")
-        for name, why in SENSITIVITIES.items()
-    )
+    counts = Counter(entry.sensitivity for entry in page.content.dictionary.values())
+    told = []
+    for name, why in SENSITIVITIES.items():
+        count = "One field." if counts[name] == 1 else f"{counts[name]} fields."
+        told.append((capitalised(name), f"{why} {count}"))
     return [markup.definitions(told)]
 
 
-def _fields(count: int) -> str:
-    return "One field." if count == 1 else f"{count} fields."
-
-
-def _families(page: Page, names: Iterable[str]) -> list[Names]:
-    """Fields of which the same is said, such as the versions of dependencies, put together."""
-    families: dict[tuple[str, ...], list[str]] = {}
-    dictionary = page.content.dictionary
-    for name in names:
-        since = str(dictionary[name].since)
-        said = dictionary.meaning(name, PACKAGES), _class(page, name), since
-        families.setdefault(said, []).append(name)
-    return [tuple(names) for names in families.values()]
-
-
-def _members(page: Page, members: Sequence[tuple[str, Node]]) -> nodes.bullet_list:
-    """The members of a family, each with its value."""
-    listing = nodes.bullet_list()
-    for name, value in members:
-        told = markup.paragraph(value)
-        if member := page.content.dictionary.member(name):
-            link = page.link("telemetry", "field", name, markup.code(member))
-            told = markup.paragraph(link, " ", value)
-        listing += nodes.list_item("", told, ids=[_anchor(name)])
-    return listing
-
-
-def machine_fields(page: Page) -> list[Node]:
+def show_machine_fields(page: Page) -> list[Node]:
     """Fields whose values depend on the machine."""
     entries = page.content.dictionary.items()
-    links = (page.field(name) for name, entry in entries if entry.varies == "by machine")
-    return [markup.bullets(map(markup.paragraph, links))]
+    return [markup.bullets(page.field(n) for n, entry in entries if entry.varies == "by machine")]
 
 
-def field_reference(page: Page, category: str) -> list[Node]:
+def show_field_reference(page: Page, category: str) -> list[Node]:
     """The reference of every field of one category."""
     return [node for name in _of(page, category) for node in _described(page, name)]
 
@@ -174,7 +162,7 @@ def _sent_by(entry: Field) -> Node:
     return markup.joined(told, "; ")
 
 
-def _described(page: Page, name: str) -> Iterable[Node]:
+def _described(page: Page, name: str) -> Iterator[Node]:
     anchor, dictionary = _anchor(name), page.content.dictionary
     domain_of(page.env).fields[name] = (page.name, anchor)
     yield addnodes.index(entries=[("single", f"{name} (telemetry field)", anchor, "", None)])
@@ -189,8 +177,14 @@ def _described(page: Page, name: str) -> Iterable[Node]:
 
 
 def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
-    field = page.content.dictionary[name]
-    yield "Example", _example(page, name)
+    field, verification = page.content.dictionary[name], page.content.verification
+    seen, example = verification.field(name), page.content.example(name)
+    yield (
+        "Example",
+        "no run here sent it"
+        if example is None
+        else markup.joined(map(markup.literal, (example.value, example.command)), ", from "),
+    )
     class_ = page.link("std", "ref", "sensitivity", markup.inline(field.sensitivity))
     own = f": {field.sensitivity_because}" if field.sensitivity_because else ""
     yield "Sensitivity", markup.inline(class_, page.prose(own))
@@ -200,27 +194,24 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
     elif field.pattern is not None:
         yield "Form", markup.literal(field.pattern)
     yield "Sent by", _sent_by(field)
-    yield "Seen in runs of", _seen(page, name)
+    ended = {"that ended well": seen.success, "that failed": seen.failure} if seen else {}
+    runs = [markup.inline(subcommands_of(page, of), f" {how}") for how, of in ended.items() if of]
+    yield "Seen in runs of", markup.joined(runs, "; ") if runs else "no subcommand"
     yield "Varies", f"{field.varies}: {field.because}" if field.because else "no"
     yield "Added by", "this site" if field.origin == "derived" else field.origin
-    yield "Since", _since(page, field.since)
-    yield "Set in", _lines(page, name)
-
-
-def _example(page: Page, name: str) -> Piece:
-    example = example_of(name, page.content)
-    if example is None:
-        return "no run here sent it"
-    return markup.inline(markup.literal(example.value), ", from ", markup.literal(example.command))
-
-
-def _seen(page: Page, name: str) -> Piece:
-    seen, told = page.content.verification.field(name), []
-    if seen and seen.success:
-        told.append(markup.inline(subcommands_of(page, seen.success), " that ended well"))
-    if seen and seen.failure:
-        told.append(markup.inline(subcommands_of(page, seen.failure), " that failed"))
-    return markup.joined(told, "; ") if told else "no subcommand"
+    release = field.since.version
+    if field.since.package == "stripepy-hic":
+        since, label = f"StripePy {release}", nodes.make_id(f"release-{release}")
+    else:
+        since, label = f"{field.since.package} {release}", "dependency-range"
+    yield "Since", page.link("std", "ref", label, markup.inline(since))
+    if field.origin == "derived":
+        yield "Set in", "nowhere: it is computed for this site"
+    elif not seen or not seen.lines:
+        yield "Set in", "no line of StripePy: OpenTelemetry's SDK adds it by itself"
+    else:
+        links = (markup.source(verification.stripepy_hic, place) for place in seen.lines)
+        yield "Set in", markup.joined(links)
 
 
 def subcommands_of(page: Page, names: Sequence[str]) -> Piece:
@@ -228,20 +219,3 @@ def subcommands_of(page: Page, names: Sequence[str]) -> Piece:
     if set(names) == page.content.verification.subcommands():
         return "every subcommand"
     return markup.codes(names) if names else "no subcommand"
-
-
-def _since(page: Page, since: Since) -> Node:
-    own = since.package == "stripepy-hic"
-    text = f"StripePy {since.version}" if own else f"{since.package} {since.version}"
-    label = nodes.make_id(f"release-{since.version}") if own else "dependency-range"
-    return page.link("std", "ref", label, markup.inline(text))
-
-
-def _lines(page: Page, name: str) -> Piece:
-    seen = page.content.verification.field(name)
-    if page.content.dictionary[name].origin == "derived":
-        return "nowhere: it is computed for this site"
-    if not seen or not seen.lines:
-        return "no line of StripePy: OpenTelemetry's SDK adds it by itself"
-    release = page.content.verification.stripepy_hic
-    return markup.joined(markup.source(release, place) for place in seen.lines)

@@ -14,12 +14,9 @@ from telemetry.site.sentences import mark
 
 @dataclass(frozen=True)
 class Ground:
-    """What an answer rests on: a claim or statement.
+    """What an answer rests on: the name of a claim or statement, and what it has to say for that.
 
-    Attributes:
-        name: Its name.
-        words: What it has to say for the answer to be right; " … " stands for what lies between.
-        verdict: What a claim's verdict has to be for that.
+    In `words`, " … " stands for what lies between; a claim needs the verdict, too.
     """
 
     name: str
@@ -29,17 +26,11 @@ class Ground:
 
 @dataclass(frozen=True)
 class Answer:
-    """One line of the card.
-
-    Attributes:
-        question: What is asked.
-        text: The answer in a few words; code stands between backticks.
-        grounds: What it sums up.
-    """
+    """One line of the card, and what it sums up; in its text, code stands between backticks."""
 
     question: str
     text: str
-    grounds: tuple[Ground, ...]
+    grounds: tuple[Ground, ...] = ()
 
 
 ANSWERS = (
@@ -105,7 +96,6 @@ ANSWERS = (
         "Last verified",
         "{fact:verified}, StripePy {fact:stripepy}, opentelemetry-sdk {fact:sdk},"
         " commit {fact:commit}",
-        (),
     ),
 )
 
@@ -124,18 +114,17 @@ def _text(content: Content, answer: Answer) -> str:
         claim = content.verification.claim(ground.name)
         if claim and claim.verdict is Verdict.NOT_TRIED:
             return "not tested here"
-        told = claim.sentence if claim else content.handling.get(ground.name, "nothing")
+        told = content.sentences.get(ground.name, "nothing")
         words = content.filled(ground.words).split(" … ")
         verdict = claim.verdict if claim else ground.verdict
         if verdict is not ground.verdict or not all(w in content.filled(told) for w in words):
             says = f"{answer.question!r} rests on {ground.name} ({verdict}), which says: {told}"
-            raise UserError(
-                f"at a glance, {says}", "correct ANSWERS in scripts/telemetry/site/glance.py"
-            )
+            mend = "correct ANSWERS in scripts/telemetry/site/glance.py"
+            raise UserError(f"at a glance, {says}", mend)
     return content.filled(answer.text)
 
 
-def glance(page: Page) -> list[Node]:
+def show_glance(page: Page) -> list[Node]:
     """The card."""
     told = []
     for answer in answers(page.content):

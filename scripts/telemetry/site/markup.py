@@ -67,13 +67,16 @@ def mark(symbol: str, kind: str, words: str = "") -> nodes.inline:
     return inline(symbol, hidden(words) if words else "", class_=f"mark mark-{kind}")
 
 
+def picture(svg: str) -> Node:
+    """A picture; readers of EPUB need not know SVG within a page, and have to do without."""
+    return addnodes.only("", nodes.raw("", svg, format="html"), expr="not epub")
+
+
 def bar(numbers: str, least: float, most: float, whole: float) -> Node:
     """Numbers, and for the eye a bar from 0 to `most`, faint from `least` on."""
     rects = (f'<rect width="{end / whole:.3f}" height="1"/>' for end in (most, least))
     start = '<svg class="bar" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">'
-    drawn = nodes.raw("", f"{start}{''.join(rects)}</svg>", format="html")
-    # Readers of EPUB need not know SVG within a page.
-    shown = addnodes.only("", drawn, expr="not epub")
+    shown = picture(f"{start}{''.join(rects)}</svg>")
     return inline(inline(numbers, class_="numbers"), shown, class_="measured")
 
 
@@ -83,9 +86,10 @@ def source(release: str, place: str, label: str = "") -> nodes.reference:
     return nodes.reference("", "", literal(label or place), refuri=uri)
 
 
-def bullets(items: Iterable[nodes.paragraph]) -> nodes.bullet_list:
+def bullets(items: Iterable[Piece], class_: str = "") -> nodes.bullet_list:
     """A list with bullets."""
-    return nodes.bullet_list("", *(nodes.list_item("", item) for item in items))
+    listed = (nodes.list_item("", _block(item)) for item in items)
+    return nodes.bullet_list("", *listed, classes=class_.split())
 
 
 def definitions(pairs: Iterable[tuple[str, Piece]], class_: str = "") -> nodes.definition_list:
@@ -105,12 +109,8 @@ def section(identifier: str, title: Piece, class_: str = "") -> nodes.section:
 
 def folded(summary: str, *content: Node) -> list[Node]:
     """Content that shows when somebody asks for it, and in print."""
-    start = f"<details><summary>{html.escape(summary)}</summary>"
-    return [
-        nodes.raw("", start, format="html"),
-        *content,
-        nodes.raw("", "</details>", format="html"),
-    ]
+    start = nodes.raw("", f"<details><summary>{html.escape(summary)}</summary>", format="html")
+    return [start, *content, nodes.raw("", "</details>", format="html")]
 
 
 def table(
@@ -144,4 +144,4 @@ def _row(cells: Iterable[Piece]) -> nodes.row:
 
 
 def _block(piece: Piece) -> Node:
-    return piece if isinstance(piece, nodes.bullet_list) else paragraph(piece)
+    return piece if isinstance(piece, nodes.bullet_list | nodes.paragraph) else paragraph(piece)

@@ -6,7 +6,7 @@ from itertools import groupby
 from docutils import nodes
 from docutils.nodes import Node
 
-from telemetry.records.effects import summed_up
+from telemetry.records.claims import summed_up
 from telemetry.records.releases import OFF, FieldSeen, Setup, Step, Stretch
 from telemetry.site import markup
 from telemetry.site.content import capitalised, listed
@@ -26,17 +26,15 @@ CHOICES = {
 FEW = 5
 
 
-def release_changes(page: Page) -> list[Node]:
+def show_release_changes(page: Page) -> list[Node]:
     """What each release brought, newest first, each with an anchor."""
-    return [_release(page, release) for release in reversed(page.content.history.releases)]
-
-
-def _release(page: Page, release: str) -> Node:
-    title = f"StripePy {release}"
-    anchor = nodes.make_id(f"release-{release}")
-    page.standard.note_hyperlink_target(anchor, page.name, anchor, title)
-    shown = markup.section(anchor, title)
-    shown += markup.definitions(_facts(page, release), "facts")
+    shown: list[Node] = []
+    for release in reversed(page.content.history.releases):
+        title, anchor = f"StripePy {release}", nodes.make_id(f"release-{release}")
+        page.standard.note_hyperlink_target(anchor, page.name, anchor, title)
+        section = markup.section(anchor, title)
+        section += markup.definitions(_facts(page, release), "facts")
+        shown.append(section)
     return shown
 
 
@@ -81,8 +79,8 @@ def _switched_off(setup: Setup) -> str:
 
 
 def _changes(page: Page, step: Step) -> nodes.bullet_list:
-    told = (page.prose(capitalised(f"{str(change).rstrip('.')}.")) for change in step.changes)
-    return markup.bullets(map(markup.paragraph, told))
+    told = (capitalised(f"{str(change).rstrip('.')}.") for change in step.changes)
+    return markup.bullets(map(page.prose, told))
 
 
 def _columns(page: Page) -> dict[str, Setup]:
@@ -92,7 +90,7 @@ def _columns(page: Page) -> dict[str, Setup]:
     return setups | {f"{history.newest().release} today": history.newest()}
 
 
-def release_timeline(page: Page) -> list[Node]:
+def show_release_timeline(page: Page) -> list[Node]:
     """How many fields each release sends, and which of them came or went with it."""
     setups, before = _columns(page), dict[str, FieldSeen]()
     rows: list[tuple[Piece, ...]] = []
@@ -122,14 +120,13 @@ def _turned(page: Page, word: str, names: Sequence[str]) -> Node:
     return markup.inline(f"{word}: ", few)
 
 
-def release_fields(page: Page) -> list[Node]:
+def show_release_fields(page: Page) -> list[Node]:
     """Every field, and the releases that send it."""
     columns = {h: setup for h, setup in _columns(page).items() if setup.state == "sends"}
     names = sorted({name for setup in columns.values() for name in setup.fields})
     sent = {name: [s.fields.get(name) for s in columns.values()] for name in names}
     rows = [(page.field(n), *map(_sent, seen)) for n, seen in sent.items() if not all(seen)]
-    same = markup.bullets(markup.paragraph(page.field(n)) for n in names if all(sent[n]))
-    same["classes"].append("columns")
+    same = markup.bullets((page.field(n) for n in names if all(sent[n])), "columns")
     title = "Fields that some of the releases send"
     table = [_table(title, ["Field", *columns], rows)] if rows else []
     return [*table, *markup.folded(f"Fields that all of them send: {len(same)}", same)]
@@ -146,16 +143,16 @@ def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[Piece]])
     return markup.table(title, columns, rows, "release-table")
 
 
-def gone_fields(page: Page) -> list[Node]:
+def show_gone_fields(page: Page) -> list[Node]:
     """What was sent once, and no longer is."""
     gone = page.content.history.no_longer_sent()
     if not gone:
         return [markup.paragraph("Nothing: every field that was ever sent still is.")]
     told = (page.prose(f"`{n}`: last sent by {release}.") for n, release in gone.items())
-    return [markup.bullets(map(markup.paragraph, told))]
+    return [markup.bullets(told)]
 
 
-def dependency_choices(page: Page) -> list[Node]:
+def show_dependency_choices(page: Page) -> list[Node]:
     """The newest release with every choice of dependencies and Python."""
     history = page.content.history
     rows = [
@@ -171,7 +168,7 @@ def _outcome(setup: Setup) -> str:
     return f"sends {len(setup.fields)} fields" if setup.state == "sends" else setup.told_state
 
 
-def sdk_stretches(page: Page) -> list[Node]:
+def show_sdk_stretches(page: Page) -> list[Node]:
     """The releases of a package, where nothing changes put together."""
     history = page.content.history
     package = history.stretches[0].package
@@ -184,19 +181,19 @@ def _span(start: Stretch, end: Stretch) -> str:
     return start.first if start.first == end.last else f"{start.first} to {end.last}"
 
 
-def sdk_changes(page: Page) -> list[Node]:
+def show_sdk_changes(page: Page) -> list[Node]:
     """Releases of a dependency with which something changed."""
     steps = page.content.history.bisected
     if not steps:
         return [markup.paragraph("No release of a dependency changes anything.")]
-    told: list[tuple[str, Piece]] = []
-    for step in steps:
-        term = f"From {step.package} {step.after} on (before: {step.before})"
-        told.append((term, _changes(page, step)))
+    told = (
+        (f"From {step.package} {step.after} on (before: {step.before})", _changes(page, step))
+        for step in steps
+    )
     return [markup.definitions(told)]
 
 
-def sdk_settings(page: Page) -> list[Node]:
+def show_sdk_settings(page: Page) -> list[Node]:
     """What switches and settings do over the releases of a package."""
     sending = [s for s in page.content.history.stretches if s.setup.state == "sends"]
     names = dict.fromkeys(n for s in sending for n in (*s.setup.switches, *s.setup.settings))

@@ -1,7 +1,8 @@
-"""Sentences: what is claimed or stated stands once, and pages include it by name."""
+"""Sentences: what is claimed or stated stands once, and pages include or draw it."""
 
+import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from docutils import nodes
 from docutils.nodes import Node
@@ -10,9 +11,11 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from telemetry.records import files
 from telemetry.records.claims import Verdict
+from telemetry.records.handling import Stated
 from telemetry.site import markup
-from telemetry.site.content import Unknown, look_up
+from telemetry.site.content import capitalised, look_up
 from telemetry.site.page import Page
 
 VERDICTS = {
@@ -26,6 +29,19 @@ TELLS = re.compile(
     r"|encrypts|encrypted|identifies|identified|reports|reported|transmits|transmitted)\b"
 )
 """What tells what the program does, or does not do: no guidance needs it."""
+
+PICTURE = files.PAGES / "_templates" / "data_flow.svg"
+KEPT = "${%s.place}; ${%s.link} on the way there and ${%s.at_rest} at rest"
+COLLECTOR = "an ${collector.software} on a ${collector.kind} of the ${collector.place}"
+STATIONS = (
+    ("Collector", f"{COLLECTOR}; ${{collector.managed_by}} manage both", "${collector.retention}"),
+    (
+        "Dashboard, for ${dashboard.purpose}",
+        KEPT.replace("%s", "dashboard"),
+        "${dashboard.retention}",
+    ),
+    ("Backup", KEPT.replace("%s", "backup"), "${backup.retention}"),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +63,11 @@ class Sentences(SphinxDirective):
         """Look the sentences up."""
         self.assert_has_content()
         page = Page(self.env, self.state.document)
-        try:
-            told = [paragraph(page, line.split()) for line in self.content if line.strip()]
-        except Unknown as error:
-            raise self.error(str(error)) from None
+        told = [
+            markup.paragraph(markup.joined((_sentence(page, name) for name in line.split()), " "))
+            for line in self.content
+            if line.strip()
+        ]
         if summary := self.options.get("folded"):
             if TELLS.search(summary):
                 raise self.error(f"a summary that states something: {summary}")
@@ -73,21 +90,9 @@ class Guidance(SphinxDirective):
         return typed
 
 
-def paragraph(page: Page, names: Sequence[str]) -> nodes.paragraph:
-    """Sentences in a row, each with its mark.
-
-    Raises:
-        Unknown: If there is no such sentence.
-    """
-    return markup.paragraph(markup.joined((_sentence(page, name) for name in names), " "))
-
-
 def _sentence(page: Page, name: str) -> Node:
     shown = mark(page, name)
-    verification, handling = page.content.verification, page.content.handling
-    claim = verification.claim(name)
-    text = claim.sentence if claim else handling[name]
-    return markup.inline(page.prose(text), " ", shown)
+    return markup.inline(page.prose(page.content.sentences[name]), " ", shown)
 
 
 def mark(page: Page, name: str) -> Node:
@@ -96,16 +101,11 @@ def mark(page: Page, name: str) -> Node:
     Raises:
         Unknown: If there is no such sentence.
     """
-    section, _, key = name.partition(".")
-    if not key:
-        claims = {claim.id: claim for claim in page.content.verification.claims}
-        verdict = look_up(claims, name, "claim").verdict
-        symbol = markup.mark(*VERDICTS[verdict], f"{verdict}, evidence: {name}")
+    look_up(page.content.sentences, name, "sentence")
+    if claim := page.content.verification.claim(name):
+        symbol = markup.mark(*VERDICTS[claim.verdict], f"{claim.verdict}, evidence: {name}")
         return page.link("std", "claim-link", name, symbol)
-    if section not in {"stated", "not_stated"}:
-        raise Unknown(f"no sentence {name!r}")
-    look_up(page.content.handling, name, "statement")
-    if section == "stated":
+    if name.startswith("stated."):
         return markup.mark("stated", "stated")
     return page.link("std", "ref", "contact", markup.mark("ask the maintainers", "not-stated"))
 
@@ -118,11 +118,24 @@ def _texts(node: Node) -> Iterator[nodes.TextElement]:
                 yield text
 
 
-def legend(page: Page, name: str) -> list[Node]:
+def legend(name: str) -> Node:
     """A mark, to be explained: a verdict, or "stated"."""
     marks = {verdict.value: (*mark, f"({verdict})") for verdict, mark in VERDICTS.items()}
-    marks["stated"] = ("stated", "stated", "")
-    return [markup.mark(*look_up(marks, name, "mark"))]
+    return markup.mark(*look_up(marks | {"stated": ("stated", "stated", "")}, name, "mark"))
+
+
+def show_data_flow(page: Page) -> list[Node]:
+    """The way of a message as a picture, then as a table."""
+    page.env.note_dependency(PICTURE)
+    handling = page.content.handling
+    escaped = {key: html.escape(text) for key, text in handling.items()}
+    drawn = Stated(PICTURE.read_text(encoding="utf-8")).substitute(escaped)
+    rows = [
+        [capitalised(Stated(cell).substitute(handling)) for cell in cells] for cells in STATIONS
+    ]
+    columns = {"Station": 22, "Where": 46, "How long data are kept": 32}
+    table = markup.table("Who keeps what, where, and for how long", columns, rows)
+    return [markup.picture(drawn), *markup.folded("As a table", table)]
 
 
 def check(app: Sphinx, document: nodes.document) -> None:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from telemetry.records import generated, table
+from telemetry.records import findings, table
 from telemetry.records.fields import Dictionary
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.rows import to_tsv
@@ -81,7 +81,7 @@ def write_or_compare(
     Returns:
         No findings if the committed table is that of the run.
     """
-    return generated.write_or_compare(
+    return findings.write_or_compare(
         table.render(new),
         old=old.lines(dictionary) if old else None,
         new=new.lines(dictionary),

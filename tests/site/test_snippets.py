@@ -1,30 +1,28 @@
-"""Every snippet for packagers and administrators sets the variable, or the page says: not tested.
+"""Every snippet that switches telemetry off does, or its page says: not tested.
 
-Where only the format can be tested, it is, and the page still says: not tested.
+A snippet is taken from the page and run by the tool that it is for: as it stands, and with another
+name for the variable. Where only the format can be tested, it is, and the page still says: not
+tested. Two runs of the real program show what it does with the variable.
 """
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from conftest import need
-from snippets import (
-    COMMAND,
-    SWITCH,
-    Place,
-    Runner,
-    Snippet,
-    assert_switches,
-    parameters,
-    snippets,
-    tried,
-)
+from conftest import ROOT, need
+from snippets import COMMAND, SWITCH, Place, Snippet, snippets, tried
+from telemetry.capture.process import capture
+from telemetry.records.runs import Mode, Observation, Run
 
-SNIPPETS = tried("administrators")
+SNIPPETS = [*tried("switch-off"), *tried("administrators")]
 [LEAVE] = [snippet for snippet in SNIPPETS if "deactivate.d" in snippet.caption]
+SLOW = {"Jupyter", "Snakemake", "EasyBuild"}
 INIT = {
     "environment-modules": "/usr/share/modules/init/bash",
     "lmod": "/usr/share/lmod/lmod/init/bash",
@@ -44,6 +42,54 @@ BUILD = (
 
 
 # -- How each tool runs a snippet -----------------------------------------------------------------
+
+
+def shell(place: Place, snippet: Snippet) -> str:
+    """In one session; what holds for good, in the next one."""
+    name = snippet.tool
+    if name != "bash":
+        need(name)
+    if snippet.caption == "Permanently":
+        place.run(name, "-c", snippet.code)
+        # Only an interactive bash reads its file.
+        return place.run(name, *(["-i"] if name == "bash" else []), "-c", COMMAND)
+    code = snippet.code if "stripepy " in snippet.code else f"{snippet.code}{COMMAND}\n"
+    return place.run(name, "-c", code)
+
+
+def script(place: Place, snippet: Snippet) -> str:
+    return place.run("bash", place.write(snippet.file, snippet.code))
+
+
+def python(place: Place, snippet: Snippet) -> str:
+    code = snippet.code
+    if "subprocess" not in code:
+        code += f"\nimport subprocess\nsubprocess.run({COMMAND.split()}, check=True)\n"
+    return place.run("python3", "-c", code)
+
+
+def notebook(place: Place, snippet: Snippet) -> str:
+    need("workflow tools")
+    cell: dict[str, object] = {
+        "cell_type": "code",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    cells = [{**cell, "id": code[1:4], "source": code} for code in (snippet.code, f"!{COMMAND}")]
+    book = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return place.run("jupyter", "execute", place.write("stripes.ipynb", json.dumps(book)))
+
+
+def snakemake(place: Place, snippet: Snippet) -> str:
+    """As a Snakefile; a command finds that Snakefile without the lines that switch off."""
+    need("workflow tools")
+    [workflow] = [other.code for other in SNIPPETS if other.file == "Snakefile"]
+    if snippet.file == "Snakefile":
+        place.write("Snakefile", snippet.code)
+        return place.run("snakemake", "--cores", "1")
+    place.write("Snakefile", workflow[workflow.index("rule ") :])
+    return place.run("bash", "-c", snippet.code)
 
 
 def wrapper(place: Place, snippet: Snippet) -> str:
@@ -125,7 +171,14 @@ def login(place: Place, snippet: Snippet) -> str:
     )
 
 
-TOOL: dict[str, Runner] = {
+TOOL: dict[str, Callable[[Place, Snippet], str]] = {
+    "bash": shell,
+    "zsh": shell,
+    "fish": shell,
+    "bash, without a scheduler": script,
+    "Python": python,
+    "Jupyter": notebook,
+    "Snakemake": snakemake,
     "sh": wrapper,
     "sh, without conda": conda,
     "sh, without Apptainer": apptainer,
@@ -139,17 +192,37 @@ TOOL: dict[str, Runner] = {
 }
 
 
-# -- What the page promises -----------------------------------------------------------------------
+# -- What the pages promise -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "snippet",
-    parameters([each for each in SNIPPETS if each is not LEAVE], slow={"EasyBuild"}),
+    [
+        pytest.param(
+            snippet,
+            id=f"{number}: {snippet.tool}: {snippet.caption or 'check'}",
+            marks=[pytest.mark.slow] if snippet.tool in SLOW else [],
+        )
+        for number, snippet in enumerate(SNIPPETS, start=1)
+        if snippet is not LEAVE
+    ],
 )
 def test_a_snippet_sets_the_variable_and_the_same_with_another_name_does_not(
     snippet: Snippet, tmp_path: Path
 ) -> None:
-    assert_switches(TOOL[snippet.tool], snippet, tmp_path)
+    if "python3" in snippet.code:
+        assert shell(Place(tmp_path), snippet) == snippet.output
+        return
+    other = replace(snippet, code=snippet.code.replace(SWITCH, "STRIPEPY_NO_SUCH_SWITCH"))
+    for name, code, found in ("off", snippet, "1"), ("on", other, "not set"):
+        place = Place(tmp_path / name)
+        TOOL[snippet.tool](place, code)
+        assert place.found() == found
+
+
+def test_every_snippet_names_the_variable_and_every_tool_has_one() -> None:
+    assert [snippet for snippet in SNIPPETS if SWITCH not in snippet.code] == []
+    assert {snippet.tool for snippet in SNIPPETS} == TOOL.keys()
 
 
 @pytest.mark.parametrize(
@@ -163,11 +236,6 @@ def test_leaving_a_conda_environment_brings_back_what_the_user_had(
     # Twice, since an environment that is activated again is left first.
     conda(place, Snippet("", "", before + (enter.code + LEAVE.code) * 2, "", ""))
     assert place.found() == after
-
-
-def test_every_snippet_names_the_variable_and_every_tool_has_one() -> None:
-    assert [snippet for snippet in SNIPPETS if SWITCH not in snippet.code] == []
-    assert {snippet.tool for snippet in SNIPPETS} == TOOL.keys()
 
 
 @pytest.mark.parametrize(
@@ -193,3 +261,20 @@ def test_compose_and_spack_read_the_value_as_text() -> None:
 def content(file: str) -> str:
     [code] = [each.code for each in snippets("administrators") if each.file == file]
     return code
+
+
+def test_stripepy_finds_what_the_shell_has_set_and_says_so(tmp_path: Path) -> None:
+    [check] = [snippet for snippet in SNIPPETS if "--verbosity debug" in snippet.code]
+    place = Place(tmp_path)
+    shell(place, check)
+    argv = tuple(check.code.partition("stripepy ")[2].partition(" 2>&1")[0].split())
+
+    def real(environment: dict[str, str]) -> Observation:
+        run = Run("checked", argv, mode=Mode.MEMORY, environment=environment)
+        return capture(run, tmp_path, interpreter=Path(sys.executable))
+
+    off, on = real({SWITCH: place.found()}), real({})
+    assert check.output.rstrip() in off.stderr
+    assert "setting up telemetry..." in on.stderr
+    assert "``setting up telemetry...``" in (ROOT / "docs/switch-off.rst").read_text()
+    assert (len(off.bodies), len(on.bodies)) == (0, 1)
