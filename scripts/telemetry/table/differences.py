@@ -24,26 +24,18 @@ class Effect:
         return self.words
 
 
-def values(seen: Observation) -> dict[str, str]:
-    """Return what a run sent, by field.
+def settled(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
+    """Return what a run sent by field, without the values that differ from run to run.
 
     Raises:
         DecodeError: If its message cannot be read.
     """
-    return {row.field: row.value for row in otlp.rows(seen.body)}
-
-
-def settled(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
-    """Return what a run sent, without the values that differ from run to run."""
+    differ = {name for name, entry in dictionary.items() if entry.varies == "by run"}
     return {
-        name: "differs by run" if _differs_by_run(name, value, dictionary) else value
-        for name, value in values(seen).items()
+        # What somebody set does not differ, even where otherwise something is drawn at random.
+        row.field: "differs by run" if row.field in differ and "Zqx" not in row.value else row.value
+        for row in otlp.rows(seen.body)
     }
-
-
-def _differs_by_run(name: str, value: str, dictionary: Dictionary) -> bool:
-    # What somebody set does not differ, even where otherwise something is drawn at random.
-    return name in dictionary and dictionary[name].varies == "by run" and "Zqx" not in value
 
 
 def describe(seen: Observation, dictionary: Dictionary) -> dict[str, str]:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from telemetry.records import generated, table
+from telemetry.records import table
 from telemetry.records.fields import Dictionary
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.rows import to_tsv
@@ -71,21 +71,3 @@ def compare(
             if before.get(name, value) != value
         ]
     return found
-
-
-def write_or_compare(
-    new: Documented, old: Documented | None, dictionary: Dictionary, *, write: bool, mend: str
-) -> list[Finding]:
-    """Write the table, or compare it with the committed one.
-
-    Returns:
-        No findings if the committed table is that of the run.
-    """
-    return generated.write_or_compare(
-        table.render(new),
-        old=old.lines(dictionary) if old else None,
-        new=new.lines(dictionary),
-        write=write,
-        kind=Kind.OUTDATED_TABLE,
-        mend=f"it is not that of `{new.provenance.command}`; {mend}",
-    )

@@ -103,32 +103,7 @@ def bins_in(length: int) -> int:
 
 
 def render() -> bytes:
-    """Return the content of the .hic file.
-
-    Raises:
-        UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
-    """
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory, SAMPLE.name)
-        write_hic(path, CHROMOSOMES, list(pixels()))
-        return path.read_bytes()
-
-
-def write_hic(
-    path: Path,
-    chromosomes: Mapping[str, int],
-    pixels: Sequence[Pixel],
-    assembly: str = ASSEMBLY,
-) -> None:
-    """Write pixels as a .hic file, in a process of its own.
-
-    Once imported, hictkpy keeps a core busy until the process ends.
-
-    Args:
-        path: The file to write.
-        chromosomes: Lengths in bp, by name.
-        pixels: The pixels, in bins counted from the start of the first chromosome.
-        assembly: Name of the genome assembly.
+    """Return the content of the .hic file, which is made in a process of its own.
 
     Raises:
         UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
@@ -140,14 +115,23 @@ def write_hic(
     if release < Version("1.4.0"):
         raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev")
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        pool.submit(write_hic_here, path, chromosomes, pixels, assembly).result()
+    with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        path = Path(name, SAMPLE.name)
+        pool.submit(write_hic_here, path, CHROMOSOMES, list(pixels()), ASSEMBLY).result()
+        return path.read_bytes()
 
 
 def write_hic_here(
     path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel], assembly: str
 ) -> None:
-    """Do what `write_hic` does, in this process, which hictkpy will keep busy until it ends."""
+    """Write pixels as a .hic file, in this process, which hictkpy keeps busy until it ends.
+
+    Args:
+        path: The file to write.
+        chromosomes: Lengths in bp, by name.
+        pixels: The pixels, in bins counted from the start of the first chromosome.
+        assembly: Name of the genome assembly.
+    """
     import hictkpy
 
     writer = hictkpy.hic.FileWriter(
