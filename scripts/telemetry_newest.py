@@ -22,9 +22,9 @@ from telemetry.records import exits, fields, files, releases
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.releases import Change, Setup
-from telemetry.releases import history, index
+from telemetry.releases import environments, history
 from telemetry.releases.changes import changes, steps
-from telemetry.releases.index import Release
+from telemetry.releases.environments import Release
 
 TITLE = "What StripePy sends has changed"
 
@@ -38,7 +38,7 @@ def main() -> int:
     else:
         # A stripepy that the caller has there would stand before the newest.
         os.environ.pop("PYTHONPATH", None)
-        newest = index.releases(history.STRIPEPY)[-1]
+        newest = environments.releases(history.STRIPEPY)[-1]
         if newest.version > Version(committed.release):
             print(f"StripePy {newest.version} is on the index; the site knows {committed.release}.")
             return Exit.NEW_RELEASE
@@ -51,12 +51,14 @@ def main() -> int:
     bisects = not (options.python or options.no_bisect)
     text = _issue(committed, now, found, "under way" if bisects else "not asked for")
     print(text)
-    _write(options.issue, text)
+    if options.issue:
+        files.replace({options.issue: text.encode()})
     if bisects:
         # It can take hours, and whatever comes of it, what was found has been told.
         cause = _cause(committed, now, look)
         print(f"Bisection: {cause}.")
-        _write(options.issue, _issue(committed, now, found, cause))
+        if options.issue:
+            files.replace({options.issue: _issue(committed, now, found, cause).encode()})
     return Exit.FINDINGS
 
 
@@ -75,11 +77,6 @@ def _options() -> argparse.Namespace:
         "--no-bisect", action="store_true", help="do not ask which package brought a change"
     )
     return parser.parse_args()
-
-
-def _write(path: Path | None, text: str) -> None:
-    if path:
-        files.replace({path: text.encode()})
 
 
 def _cause(committed: Setup, now: Setup, look: history.Look) -> str:

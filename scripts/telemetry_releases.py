@@ -21,7 +21,7 @@ from telemetry.records.exits import Exit, UserError
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.generated import write_or_compare
 from telemetry.records.releases import History, Setup
-from telemetry.releases import history, index
+from telemetry.releases import environments, history
 from telemetry.releases.changes import changes, since_faults, steps
 
 
@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
 
 
 def _bisect(package: str, look: history.Look) -> int:
-    newest = index.releases(history.STRIPEPY)[-1]
+    newest = environments.releases(history.STRIPEPY)[-1]
     stretches = history.bisect(package, newest, look)
     for step in steps(stretches):
         print(f"{step.package} {step.after} (after {step.before}):")
@@ -75,7 +75,7 @@ def _bisect(package: str, look: history.Look) -> int:
 
 
 def _look_at(wanted: Sequence[str], look: history.Look) -> list[Finding]:
-    known = {str(release.version): release for release in index.releases(history.STRIPEPY)}
+    known = {str(release.version): release for release in environments.releases(history.STRIPEPY)}
     if unknown := sorted(set(wanted) - set(known)):
         message = f"the index has no {history.STRIPEPY} {', '.join(unknown)}"
         raise UserError(message, f"choose from {', '.join(known)}")

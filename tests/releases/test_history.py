@@ -12,8 +12,9 @@ from packaging.version import Version
 from telemetry.records import documents, fields, files, releases
 from telemetry.records.exits import UserError
 from telemetry.records.releases import Condition, FieldSeen, History, Setup
-from telemetry.releases import bisection, conditions
+from telemetry.releases import conditions
 from telemetry.releases.changes import changes, since_faults, steps
+from telemetry.releases.history import halved
 
 
 def sent(*values: str, types: Sequence[str] = ("int",), when: Condition = "always") -> FieldSeen:
@@ -175,7 +176,7 @@ def test_a_bisection_finds_each_release_that_changes_something(turns: tuple[int,
         # Neither the first nor the last can be had.
         return None if release % 7 == 1023 % 7 else sum(release >= turn for turn in turns)
 
-    found = bisection.stretches(range(1, 1024), probe, lambda a, b: a == b)
+    found = halved(range(1, 1024), probe, lambda a, b: a == b)
     assert [first for first, _, _ in found] == [2, *(turn for turn in turns if turn != 2)]
     assert [seen for _, _, seen in found] == [sum(f >= t for t in turns) for f, _, _ in found]
     assert found[-1][1] == 1022
@@ -184,4 +185,4 @@ def test_a_bisection_finds_each_release_that_changes_something(turns: tuple[int,
 
 
 def test_a_bisection_among_releases_that_cannot_be_had_finds_nothing() -> None:
-    assert bisection.stretches([1, 2, 3], lambda _: None, lambda a, b: a == b) == []
+    assert halved([1, 2, 3], lambda _: None, lambda a, b: a == b) == []
