@@ -1,6 +1,7 @@
 """What the tests share: tools that may be missing, copies to write to, and the built site."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -194,6 +195,23 @@ def doctor(tmp_path: Path) -> Doctor:
         return copies
 
     return change
+
+
+def protobuf(message: str) -> bytes:
+    """A message in OTLP JSON, as it is sent."""
+    from base64 import b64encode
+
+    from google.protobuf.json_format import ParseDict
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    from telemetry.table.otlp import IDS
+
+    def in_base64(tree: dict[str, str]) -> dict[str, str]:
+        ids = {key: b64encode(bytes.fromhex(tree[key])).decode() for key in IDS & tree.keys()}
+        return tree | ids
+
+    tree = json.loads(message, object_hook=in_base64)
+    return ParseDict(tree, ExportTraceServiceRequest()).SerializeToString()
 
 
 # -- What is made once for all tests --------------------------------------------------------------

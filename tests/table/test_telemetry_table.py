@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Doctor, installed_stripepy, need, python
+from conftest import Doctor, installed_stripepy, need, protobuf, python
 from telemetry.records import fields, table
 from telemetry.records.exits import Exit
 from telemetry.records.rows import from_tsv
@@ -132,18 +132,8 @@ LISTING = '                "params.unit_test": unit_test,\n'
 
 def seen(**environment: str) -> Observation:
     """The documented run as it would be seen again, made of the committed message alone."""
-    from google.protobuf.json_format import ParseDict
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
     documented = table.load()
-    tree = json.loads(documented.message)
-    for resource in tree["resourceSpans"]:
-        for scope in resource["scopeSpans"]:
-            for span in scope["spans"]:
-                # Protobuf's own JSON has them in base64, OTLP's in hexadecimal.
-                del span["traceId"], span["spanId"]
-    body = ParseDict(tree, ExportTraceServiceRequest()).SerializeToString()
-    origin = documented.provenance
+    body, origin = protobuf(documented.message), documented.provenance
     argv = tuple(origin.command.split()[1:])
     versions = {**origin.versions, "python": origin.this_run.python}
     run = Run("again", argv, Mode.MEMORY, environment=environment)
