@@ -6,7 +6,6 @@ was, 2 wrong usage, 3 something could not be fetched, 4 there is a new release o
 5 something changed.
 """
 
-import argparse
 import os
 import shlex
 import sys
@@ -30,7 +29,20 @@ TITLE = "What StripePy sends has changed"
 
 
 def main() -> int:
-    options = _options()
+    parser = exits.parser(__doc__)
+    parser.add_argument(
+        "--python",
+        type=Path,
+        metavar="INTERPRETER",
+        help="run the stripepy of this Python, instead of the newest on the index",
+    )
+    parser.add_argument(
+        "--issue", type=Path, metavar="FILE", help="write the text of the issue to this file, too"
+    )
+    parser.add_argument(
+        "--no-bisect", action="store_true", help="do not ask which package brought a change"
+    )
+    options = parser.parse_args()
     dictionary, committed = fields.load(), releases.load().newest()
     look = history.looking(dictionary)
     if options.python:
@@ -60,23 +72,6 @@ def main() -> int:
         if options.issue:
             files.replace({options.issue: _issue(committed, now, found, cause).encode()})
     return Exit.FINDINGS
-
-
-def _options() -> argparse.Namespace:
-    parser = exits.parser(__doc__)
-    parser.add_argument(
-        "--python",
-        type=Path,
-        metavar="INTERPRETER",
-        help="run the stripepy of this Python, instead of the newest on the index",
-    )
-    parser.add_argument(
-        "--issue", type=Path, metavar="FILE", help="write the text of the issue to this file, too"
-    )
-    parser.add_argument(
-        "--no-bisect", action="store_true", help="do not ask which package brought a change"
-    )
-    return parser.parse_args()
 
 
 def _cause(committed: Setup, now: Setup, look: history.Look) -> str:

@@ -6,7 +6,6 @@ Without an option, the outcome is written to assets/telemetry_releases.json. Exi
 2 wrong usage, 3 something could not be fetched, 5 findings.
 """
 
-import argparse
 import os
 import sys
 import time
@@ -26,7 +25,18 @@ from telemetry.releases.changes import changes, since_faults, steps
 
 
 def main() -> int:
-    options = _options()
+    parser = exits.parser(__doc__)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="compare only, write nothing")
+    mode.add_argument(
+        "--only", nargs="+", metavar="RELEASE", help="run these releases only, write nothing"
+    )
+    mode.add_argument(
+        "--bisect",
+        metavar="PACKAGE",
+        help="name the releases of a dependency with which the newest StripePy changed",
+    )
+    options = parser.parse_args()
     # A stripepy that the caller has there would stand before each release's own.
     os.environ.pop("PYTHONPATH", None)
     dictionary = fields.load()
@@ -44,21 +54,6 @@ def main() -> int:
         found += _compare(new, write=not options.check)
     findings.show(found, files.RELEASES)
     return Exit.FINDINGS if found else Exit.OK
-
-
-def _options() -> argparse.Namespace:
-    parser = exits.parser(__doc__)
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--check", action="store_true", help="compare only, write nothing")
-    mode.add_argument(
-        "--only", nargs="+", metavar="RELEASE", help="run these releases only, write nothing"
-    )
-    mode.add_argument(
-        "--bisect",
-        metavar="PACKAGE",
-        help="name the releases of a dependency with which the newest StripePy changed",
-    )
-    return parser.parse_args()
 
 
 def _bisect(package: str, look: history.Look) -> int:

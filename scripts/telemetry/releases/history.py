@@ -140,6 +140,7 @@ def _setup(
     state: tuple[State, str],
 ) -> Setup:
     release = str(job.release.version)
+    switches = summary.settings(seen, "switch", dictionary)
     return Setup(
         release=release,
         uploaded=job.release.uploaded[:10],
@@ -150,7 +151,7 @@ def _setup(
         packages=packages,
         fields=summary.fields(seen, dictionary, release),
         switched_off=summary.switched_off(seen),
-        switches=summary.switches(seen, dictionary),
+        switches={name: "; ".join(did) or "no effect" for name, did in switches.items()},
         settings=summary.settings(seen, "setting", dictionary),
         destinations=summary.destinations(seen),
         runs=summary.runs(seen),

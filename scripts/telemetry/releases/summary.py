@@ -115,12 +115,6 @@ def settings(seen: Seen, topic: str, dictionary: Dictionary) -> dict[str, list[s
     }
 
 
-def switches(seen: Seen, dictionary: Dictionary) -> dict[str, str]:
-    """Return what each variable that could switch telemetry off did."""
-    told = settings(seen, "switch", dictionary)
-    return {name: "; ".join(effects) or "no effect" for name, effects in told.items()}
-
-
 def switched_off(seen: Seen) -> dict[str, OffEffect]:
     """Return what StripePy's own switch did with each subcommand that otherwise sends something."""
     plain = {o.run.argv: o for o in of(seen, "command").values()}
