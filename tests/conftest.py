@@ -43,8 +43,8 @@ def _program(kind: str, name: str, package: str) -> Tool:
     return Tool(kind, f"{name} is missing: apt-get install {package}", lambda: shutil.which(name))
 
 
-def _file(kind: str, name: str, path: Path, command: str) -> Tool:
-    return Tool(kind, f"{name} is missing: {command}", path.exists)
+def _file(kind: str, name: str, path: str | Path, command: str) -> Tool:
+    return Tool(kind, f"{name} is missing: {command}", Path(path).exists)
 
 
 def _runs(*command: str) -> bool:
@@ -75,18 +75,11 @@ TOOLS = {
     "environment-modules": _file(
         "shell",
         "environment-modules",
-        Path("/usr/share/modules/init/bash"),
+        "/usr/share/modules/init/bash",
         "apt-get install environment-modules",
     ),
-    "lmod": _file(
-        "shell",
-        "lmod",
-        Path("/usr/share/lmod/lmod/init/bash"),
-        ".ci/lmod",
-    ),
-    "systemd": _file(
-        "shell", "systemd", Path("/usr/lib/systemd/systemd"), "apt-get install systemd"
-    ),
+    "lmod": _file("shell", "lmod", "/usr/share/lmod/lmod/init/bash", ".ci/lmod"),
+    "systemd": _file("shell", "systemd", "/usr/lib/systemd/systemd", "apt-get install systemd"),
     "git": _program("checkout", "git", "git"),
     "workflow tools": _file(
         "workflow", "snakemake", ROOT / ".venv" / "tools" / "bin" / "snakemake", "make test-all"
@@ -126,21 +119,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 # -- What tests run -------------------------------------------------------------------------------
 
 
-def python(
-    *arguments: str | Path,
-    folder: Path = ROOT,
-    env: Mapping[str, str] | None = None,
+def run(
+    *command: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run this Python to its end, whatever that is, and keep what it says."""
+    """Run a command to its end, whatever that is, and keep what it says.
+
+    Args:
+        command: The command.
+        folder: Where it runs.
+        env: All of its variables; None for those of this process.
+    """
     return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def python(
+    *arguments: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run this Python as `run` does, with variables besides those of this process."""
+    return run(sys.executable, *arguments, folder=folder, env={**os.environ, **(env or {})})
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The sample contact map: reproducible, small, and worth calling stripes on."""
 
 import os
-import subprocess
 import sysconfig
 import tempfile
 from pathlib import Path
@@ -10,7 +9,7 @@ import h5py
 import pytest
 
 import make_sample
-from conftest import python
+from conftest import python, run
 from telemetry.records.files import ROOT, SAMPLE
 from telemetry.table.coolers import make_cooler
 from telemetry.table.sample import RESOLUTION, STRIPES, render
@@ -28,8 +27,8 @@ def made(path: Path) -> Path:
 
 
 def test_the_committed_file_is_what_the_script_makes_even_without_the_temporary_folder() -> None:
-    run = python("scripts/make_sample.py", "--check", env={"TMPDIR": "/nonexistent"})
-    assert (run.returncode, run.stderr) == (0, "")
+    checked = python("scripts/make_sample.py", "--check", env={"TMPDIR": "/nonexistent"})
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 @in_each_form
@@ -84,13 +83,7 @@ def test_the_result_can_be_plotted(tmp_path: Path) -> None:
 
 def stripepy(*arguments: object) -> str:
     """Run stripepy, without telemetry, and return what it prints."""
-    run = subprocess.run(
-        [Path(sysconfig.get_path("scripts"), "stripepy"), *map(str, arguments)],
-        env=os.environ | {"STRIPEPY_NO_TELEMETRY": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout
+    script = Path(sysconfig.get_path("scripts"), "stripepy")
+    done = run(script, *map(str, arguments), env=os.environ | {"STRIPEPY_NO_TELEMETRY": "1"})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
