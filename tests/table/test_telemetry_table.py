@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,12 +13,10 @@ from typing import Any
 
 import pytest
 
-from conftest import Doctor, need, protobuf, python, run
-from telemetry.records import fields, table
+from conftest import Doctor, need, python, run
 from telemetry.records.exits import Exit
 from telemetry.records.rows import from_tsv
-from telemetry.records.runs import Mode, Observation, Run
-from telemetry.table import coolers, documenting
+from telemetry.table import coolers
 
 HOSTILE = {
     "STRIPEPY_NO_TELEMETRY": "1",
@@ -126,40 +125,18 @@ telemetry_table.exits.run(telemetry_table.main)
 
 # -- Findings -------------------------------------------------------------------------------------
 
-CALL = "cli/call.py"
-PARAMETER = '                "params.k": k,\n'
-LISTING = '                "params.unit_test": unit_test,\n'
-
-
-def seen(**environment: str) -> Observation:
-    """The documented run as it would be seen again, made of the committed message alone."""
-    documented = table.load()
-    body, origin = protobuf(documented.message), documented.provenance
-    argv = tuple(origin.command.split()[1:])
-    versions = {**origin.versions, "python": origin.this_run.python}
-    run = Run("again", argv, Mode.MEMORY, environment=environment)
-    return Observation(run, bodies=(body,), exporters=origin.exporters, versions=versions)
-
-
-def test_a_value_that_changed_is_found_and_the_command_that_accepts_it_named() -> None:
-    documented, dictionary = table.load(), fields.load()
-    again = seen()
-    new = documenting.document(again, {})
-    changed = [(f, "4" if f == "params.k" else v) for f, v in documented.table]
-    old = table.Documented(changed, documented.message, documented.provenance)
-    found = documenting.compare(again, new, old, dictionary, "accept it")
-    assert "unexpected-value: params.k = 3: was 4; accept it" in map(str, found)
-
 
 def test_findings_stop_a_writing_run_until_they_are_accepted(
     command: Command, project: Path, doctor: Doctor
 ) -> None:
-    path = str(doctor({CALL: (PARAMETER, '"params.k": k + 1,\n')}))
+    path = str(doctor({"cli/call.py": ('"params.k": k,', '"params.k": k + 1,')}))
     quick = ("--", "call", "sample.hic", "10000", "-p", "2")
     before = assets_of(project)
     stopped = command(*quick, PYTHONPATH=path, GITHUB_ACTIONS="true")
     assert stopped.returncode == Exit.FINDINGS
-    assert "unexpected-value: params.k = 4: was 3" in stopped.stdout
+    accepting = shlex.join(["python", "scripts/telemetry_table.py", "--accept", *quick])
+    finding = f"unexpected-value: params.k = 4: was 3; if that is right: {accepting}\n"
+    assert finding in stopped.stdout
     assert "-params.k\t3\n+params.k\t4\n" in stopped.stdout
     assert "\n::error file=assets/telemetry_fields.toml,title=unexpected-value::" in stopped.stdout
     assert assets_of(project) == before
