@@ -26,13 +26,7 @@ Doctor = Callable[[dict[str, tuple[str, str]]], Path]
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool that some tests need.
-
-    Attributes:
-        kind: What these tests are called.
-        lack: What is wrong where it is missing, and the command that brings it.
-        found: Whether it is here.
-    """
+    """A tool that tests of some kind need; `lack` says what is missing, and what brings it."""
 
     kind: str
     lack: str
@@ -94,11 +88,7 @@ TOOLS = {
 
 
 def need(*names: str) -> None:
-    """Skip a test that a tool is missing for; with `make test-all`, fail it.
-
-    Args:
-        names: Tools, as `TOOLS` calls them.
-    """
+    """Skip a test that one of `TOOLS` is missing for; with `make test-all`, fail it."""
     for tool in (TOOLS[name] for name in names):
         if not tool.found():
             if os.environ.get("REQUIRE_TOOLS"):
@@ -122,13 +112,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def run(
     *command: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, whatever that is, and keep what it says.
-
-    Args:
-        command: The command.
-        folder: Where it runs.
-        env: All of its variables; None for those of this process.
-    """
+    """Run a command to its end, whatever that is, and keep what it says; `env` is all it has."""
     return subprocess.run(
         command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
     )
@@ -216,13 +200,7 @@ def protobuf(message: str) -> bytes:
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """Make a folder in the first worker that needs it; the others wait for it.
-
-    Args:
-        factory: pytest's own fixture.
-        name: Name of the folder.
-        make: Makes its content in an empty folder.
-    """
+    """Make a folder, at first empty, in the first worker that needs it; the others wait for it."""
     base = factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     making, failed = shared.with_suffix(".making"), shared.with_suffix(".failed")

@@ -26,21 +26,16 @@ STAND_IN = '#!/bin/sh\necho "${{{}-not set}}" >>{}\nfor last; do :; done\ntouch 
 
 @dataclass(frozen=True)
 class Snippet:
-    """A snippet as it stands on the page.
-
-    Attributes:
-        tool: What runs it.
-        caption: Its caption; empty for none.
-        code: What a reader copies: without prompts and output.
-        output: What the page says that is printed.
-        not_tried: Why it is not tested; empty if it is.
-    """
+    """A snippet as it stands on the page; what it has not is empty."""
 
     tool: str
     caption: str
     code: str
+    """What a reader copies: without prompts and output."""
     output: str
+    """What the page says that is printed."""
     not_tried: str
+    """Why it is not tested."""
 
     @property
     def file(self) -> str:
@@ -127,13 +122,7 @@ Runner = Callable[[Place, Snippet], str]
 
 
 def assert_switches(run: Runner, snippet: Snippet, folder: Path) -> None:
-    """A snippet sets the variable, and the same with another name does not.
-
-    Args:
-        run: Runs it with its tool. A stand-in for stripepy, on PATH, writes down what it finds.
-        snippet: As it stands on the page.
-        folder: An empty one.
-    """
+    """A snippet, run by its tool, sets the variable, and the same with another name does not."""
     off, on = Place(folder / "off"), Place(folder / "on")
     run(off, snippet)
     assert off.found() == "1"

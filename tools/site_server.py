@@ -36,11 +36,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server of a folder; on any free port if none is given.
-
-    Raises:
-        OSError: If the port is in use.
-    """
+    """Return a server of a folder, on any free port if none is given; OSError if it is in use."""
     return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))
 
 

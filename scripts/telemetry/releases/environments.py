@@ -24,15 +24,11 @@ MEND = "run it again with a network; what was run before is kept"
 
 @dataclass(frozen=True)
 class Release:
-    """A release that can be installed without building it.
-
-    Attributes:
-        version: Its version.
-        uploaded: When its first wheel was uploaded, ISO 8601; empty if the index does not tell.
-    """
+    """A release that can be installed without building it."""
 
     version: Version
     uploaded: str = ""
+    """When its first wheel was uploaded, ISO 8601; empty if the index does not tell."""
 
 
 def releases(package: str) -> list[Release]:
@@ -67,12 +63,7 @@ class UnresolvableError(UserError):
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment, still to be made.
-
-    Attributes:
-        python: The Python that it is made with.
-        requirements: Every package, with its version.
-    """
+    """An environment, still to be made: a Python, and every package with its version."""
 
     python: Path
     requirements: tuple[str, ...]
@@ -97,12 +88,7 @@ class Environment:
 
 
 def resolve(wanted: Sequence[str], *flags: str, python: Path = Path(sys.executable)) -> Environment:
-    """Choose a version of every package, from wheels alone.
-
-    Args:
-        wanted: Requirements.
-        flags: How to choose, in the words of `uv pip compile`.
-        python: The Python that the environment is for.
+    """Choose a version of every package, from wheels alone; flags are those of `uv pip compile`.
 
     Raises:
         UnresolvableError: If nothing fits.

@@ -43,19 +43,13 @@ FLAGS: dict[Dependencies, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Job:
-    """A release to be looked at, with one choice of dependencies.
-
-    Attributes:
-        release: The release.
-        dependencies: The choice.
-        python: The Python to run it with.
-        pin: What is asked for besides, if the choice is "pinned".
-    """
+    """A release to be looked at with a Python, and with one choice of dependencies."""
 
     release: Release
     dependencies: Dependencies
     python: Path = Path(sys.executable)
     pin: str = ""
+    """What is asked for besides, if the choice is "pinned"."""
 
 
 Look = Callable[[Job], Setup]
@@ -86,13 +80,9 @@ def resolve(job: Job) -> Environment:
 
 
 def looking(dictionary: Dictionary, tell: Callable[[Setup], None] = lambda _: None) -> Look:
-    """Return what looks at a job, once: runs the release, and puts together what it sent.
+    """Return what looks at a job, once: runs the release, and tells what it sent.
 
     It raises a UserError if something cannot be fetched, or runs cannot be observed here.
-
-    Args:
-        dictionary: What varies.
-        tell: Called with what was seen.
     """
 
     @cache
@@ -194,19 +184,10 @@ def compile_history(look: Look) -> History:
 def bisect(
     package: str, release: Release, look: Look, *, low: str = "", high: str = ""
 ) -> list[Stretch]:
-    """Divide the releases of a dependency where something changed.
+    """Divide the releases of a dependency, oldest first, where a release of StripePy changed.
 
-    Everything else is as new as it can be together with each.
-
-    Args:
-        package: The dependency.
-        release: The release of StripePy.
-        look: What looks at a job.
-        low: First release of the dependency to look at; empty for the lowest that is accepted.
-        high: Last one; empty for the newest.
-
-    Returns:
-        Stretches without a change, oldest first.
+    Everything else is as new as it can be together with each. Without `low` and `high`, it is from
+    the lowest release that is accepted to the newest.
 
     Raises:
         UserError: If something cannot be fetched, or StripePy does not come with that package.
@@ -246,16 +227,10 @@ def halved(
     probe: Callable[[Known], Probed | None],
     same: Callable[[Probed, Probed], bool],
 ) -> list[tuple[Known, Known, Probed]]:
-    """Divide releases where something changed, by halving; a change taken back goes unseen.
+    """Divide releases, oldest first, where something changed; a change taken back goes unseen.
 
-    Args:
-        releases: Oldest first.
-        probe: Looks at a release, and is asked for each once at most; None for one that cannot be
-            had, which is passed over.
-        same: Whether two looks saw the same.
-
-    Returns:
-        First and last release of each stretch without a change, and what the first was seen to do.
+    A release is probed once at most; one that cannot be had, which gives None, is passed over.
+    Returns first and last of each stretch without a change, and what was seen with the first.
     """
     seen: dict[int, Probed] = {}
 

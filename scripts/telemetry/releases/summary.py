@@ -46,13 +46,7 @@ def state(seen: Seen) -> tuple[State, str]:
 
 
 def fields(seen: Seen, dictionary: Dictionary, release: str) -> dict[str, FieldSeen]:
-    """Return every field that was sent, by name; not what is only derived.
-
-    Args:
-        seen: The observations.
-        dictionary: What varies.
-        release: The release that was run.
-    """
+    """Return every field that was sent, by name; not what is only derived."""
     sent = [
         (observation, otlp.rows(observation.body))
         for observation in of(seen, "command").values()

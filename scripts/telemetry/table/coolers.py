@@ -23,12 +23,9 @@ ATTRIBUTES = {
 def make_cooler(
     path: Path, chromosomes: Mapping[str, int] = CHROMOSOMES, texts: Mapping[str, str] = ATTRIBUTES
 ) -> None:
-    """Write the sample contact map, in place of any file at `path`.
+    """Write the sample contact map in place of any file there; as .mcool, with one resolution.
 
-    Args:
-        path: The file to write; as .mcool, it has one resolution.
-        chromosomes: Lengths of the sample's chromosomes in bp, by name.
-        texts: What the file says of itself.
+    Chromosomes have lengths in bp, and texts are what the file says of itself.
 
     Raises:
         OSError: If the file cannot be written.

@@ -10,14 +10,10 @@ from telemetry.table import otlp
 
 @dataclass(frozen=True)
 class Effect:
-    """One difference between two runs.
-
-    Attributes:
-        kind: What differs: "field", "header", "nothing" if nothing is sent any more, ...
-        words: The difference in the words of the page; code stands between backticks.
-    """
+    """One difference between two runs, in words in which code stands between backticks."""
 
     kind: str
+    """What differs: "field", "header", "nothing" if nothing is sent any more, ..."""
     words: str
 
     def __str__(self) -> str:

@@ -15,12 +15,7 @@ from telemetry.table import machine, otlp
 
 
 def document(seen: Observation, inputs: Mapping[str, Path]) -> Documented:
-    """Put together what is kept of a captured run.
-
-    Args:
-        seen: The run.
-        inputs: Its input files, by name.
-    """
+    """Put together what is kept of a captured run and of its input files, by name."""
     rows = [(row.field, row.value) for row in otlp.rows(seen.body)]
     message = otlp.otlp_json(seen.body)
     provenance = Provenance(
@@ -46,14 +41,9 @@ def document(seen: Observation, inputs: Mapping[str, Path]) -> Documented:
 def compare(
     seen: Observation, new: Documented, old: Documented | None, dictionary: Dictionary, mend: str
 ) -> list[Finding]:
-    """Compare a run with the dictionary, with this machine and with the documented run.
+    """Compare a run with the dictionary, with this machine and with the documented run, if any.
 
-    Args:
-        seen: The run.
-        new: What is kept of it.
-        old: The documented run; None if there is none.
-        dictionary: What the site says.
-        mend: What to do if a changed value is right.
+    `new` is what is kept of it, and `mend` what to do if a changed value is right.
     """
     rows = otlp.rows(seen.body)
     found = dictionary.compare(

@@ -32,17 +32,13 @@ region, takes 2,500,000 bp at random: one chromosome of that very length leaves 
 
 
 class Stripe(NamedTuple):
-    """A planted stripe.
-
-    Attributes:
-        side: The triangle of the symmetric map in which StripePy sees it as a column.
-        anchor: Its middle, in bins from the start of the chromosome.
-        height: Its reach from the diagonal, in bins.
-    """
+    """A planted stripe, in the triangle of the symmetric map where StripePy sees it as a column."""
 
     side: Literal["lower", "upper"]
     anchor: int
+    """Its middle, in bins from the start of the chromosome."""
     height: int
+    """Its reach from the diagonal, in bins."""
 
     def covers(self, row: int, column: int) -> bool:
         """Return whether the stripe holds a pixel of the upper triangle, given in bins."""
@@ -69,13 +65,7 @@ NOISE = 15  # per cent, either way
 
 
 class Pixel(NamedTuple):
-    """A pixel of the upper triangle.
-
-    Attributes:
-        row: Bin, counted from the start of the first chromosome.
-        column: Bin, counted likewise; not before `row`.
-        contacts: How many were seen; at least one.
-    """
+    """A pixel of the upper triangle, in bins counted from the start of the first chromosome."""
 
     row: int
     column: int
@@ -124,14 +114,7 @@ def render() -> bytes:
 def write_hic_here(
     path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel], assembly: str
 ) -> None:
-    """Write pixels as a .hic file, in this process, which hictkpy keeps busy until it ends.
-
-    Args:
-        path: The file to write.
-        chromosomes: Lengths in bp, by name.
-        pixels: The pixels, in bins counted from the start of the first chromosome.
-        assembly: Name of the genome assembly.
-    """
+    """Write a .hic file, in this process, which hictkpy keeps busy until it ends."""
     import hictkpy
 
     writer = hictkpy.hic.FileWriter(
