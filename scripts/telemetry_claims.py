@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from telemetry.evidence import planted, verification
 from telemetry.evidence.claims import CLAIMS
-from telemetry.evidence.judging import Claim, Judgement, judge
+from telemetry.evidence.judging import Judgement, judge
 from telemetry.evidence.verification import Tell
 from telemetry.records import claims, documents, exits, files, findings, table
 from telemetry.records.claims import Verification
@@ -31,7 +31,11 @@ def main() -> int:
         for claim in CLAIMS:
             print(f"{claim.id:24}{'known limit: ' if claim.reason else ''}{claim.sentence}")
         return Exit.OK
-    chosen = _chosen(options.only)
+    if unknown := sorted(set(options.only) - {claim.id for claim in CLAIMS}):
+        raise UserError(
+            f"no claim is called {', '.join(unknown)}", "python scripts/telemetry_claims.py --list"
+        )
+    chosen = [claim for claim in CLAIMS if not options.only or claim.id in options.only]
     if options.report and not options.report.parent.is_dir():
         folder = options.report.parent
         raise UserError(f"{folder}: there is no such folder", f"mkdir {folder}")
@@ -73,16 +77,6 @@ def _options() -> argparse.Namespace:
         "--report", type=Path, metavar="FILE", help="write what was found to this file, as JSON"
     )
     return parser.parse_args()
-
-
-def _chosen(ids: Sequence[str]) -> list[Claim]:
-    known = {claim.id for claim in CLAIMS}
-    if unknown := sorted(set(ids) - known):
-        raise UserError(
-            f"no claim is called {', '.join(unknown)}",
-            "python scripts/telemetry_claims.py --list",
-        )
-    return [claim for claim in CLAIMS if not ids or claim.id in ids]
 
 
 def _progress() -> Tell:

@@ -6,7 +6,6 @@ was, 2 wrong usage, 3 something could not be fetched, 4 there is a new release o
 5 something changed.
 """
 
-import argparse
 import os
 import shlex
 import sys
@@ -22,45 +21,14 @@ from telemetry.records import exits, fields, files, releases
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.releases import Change, Setup
-from telemetry.releases import history, index
+from telemetry.releases import environments, history
 from telemetry.releases.changes import changes, steps
-from telemetry.releases.index import Release
+from telemetry.releases.environments import Release
 
 TITLE = "What StripePy sends has changed"
 
 
 def main() -> int:
-    options = _options()
-    dictionary, committed = fields.load(), releases.load().newest()
-    look = history.looking(dictionary)
-    if options.python:
-        now = history.look_here(options.python.absolute(), dictionary)
-    else:
-        # A stripepy that the caller has there would stand before the newest.
-        os.environ.pop("PYTHONPATH", None)
-        newest = index.releases(history.STRIPEPY)[-1]
-        if newest.version > Version(committed.release):
-            print(f"StripePy {newest.version} is on the index; the site knows {committed.release}.")
-            return Exit.NEW_RELEASE
-        now = look(history.Job(newest, "newest"))
-    found = changes(committed, now)
-    if not found:
-        print(f"StripePy {now.release} with {history.SDK} {now.sdk} sends what the site says.")
-        return Exit.OK
-
-    bisects = not (options.python or options.no_bisect)
-    text = _issue(committed, now, found, "under way" if bisects else "not asked for")
-    print(text)
-    _write(options.issue, text)
-    if bisects:
-        # It can take hours, and whatever comes of it, what was found has been told.
-        cause = _cause(committed, now, look)
-        print(f"Bisection: {cause}.")
-        _write(options.issue, _issue(committed, now, found, cause))
-    return Exit.FINDINGS
-
-
-def _options() -> argparse.Namespace:
     parser = exits.parser(__doc__)
     parser.add_argument(
         "--python",
@@ -74,12 +42,36 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--no-bisect", action="store_true", help="do not ask which package brought a change"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    dictionary, committed = fields.load(), releases.load().newest()
+    look = history.looking(dictionary)
+    if options.python:
+        now = history.look_here(options.python.absolute(), dictionary)
+    else:
+        # A stripepy that the caller has there would stand before the newest.
+        os.environ.pop("PYTHONPATH", None)
+        newest = environments.releases(history.STRIPEPY)[-1]
+        if newest.version > Version(committed.release):
+            print(f"StripePy {newest.version} is on the index; the site knows {committed.release}.")
+            return Exit.NEW_RELEASE
+        now = look(history.Job(newest, "newest"))
+    found = changes(committed, now)
+    if not found:
+        print(f"StripePy {now.release} with {history.SDK} {now.sdk} sends what the site says.")
+        return Exit.OK
 
-
-def _write(path: Path | None, text: str) -> None:
-    if path:
-        files.replace({path: text.encode()})
+    bisects = not (options.python or options.no_bisect)
+    text = _issue(committed, now, found, "under way" if bisects else "not asked for")
+    print(text)
+    if options.issue:
+        files.replace({options.issue: text.encode()})
+    if bisects:
+        # It can take hours, and whatever comes of it, what was found has been told.
+        cause = _cause(committed, now, look)
+        print(f"Bisection: {cause}.")
+        if options.issue:
+            files.replace({options.issue: _issue(committed, now, found, cause).encode()})
+    return Exit.FINDINGS
 
 
 def _cause(committed: Setup, now: Setup, look: history.Look) -> str:

@@ -6,7 +6,6 @@ Without an option, the outcome is written to assets/telemetry_releases.json. Exi
 2 wrong usage, 3 something could not be fetched, 5 findings.
 """
 
-import argparse
 import os
 import sys
 import time
@@ -20,12 +19,23 @@ from telemetry.records import documents, exits, fields, files, findings, release
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.findings import Finding, Kind, write_or_compare
 from telemetry.records.releases import History, Setup
-from telemetry.releases import history, index
+from telemetry.releases import environments, history
 from telemetry.releases.changes import changes, since_faults, steps
 
 
 def main() -> int:
-    options = _options()
+    parser = exits.parser(__doc__)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="compare only, write nothing")
+    mode.add_argument(
+        "--only", nargs="+", metavar="RELEASE", help="run these releases only, write nothing"
+    )
+    mode.add_argument(
+        "--bisect",
+        metavar="PACKAGE",
+        help="name the releases of a dependency with which the newest StripePy changed",
+    )
+    options = parser.parse_args()
     # A stripepy that the caller has there would stand before each release's own.
     os.environ.pop("PYTHONPATH", None)
     dictionary = fields.load()
@@ -45,23 +55,8 @@ def main() -> int:
     return Exit.FINDINGS if found else Exit.OK
 
 
-def _options() -> argparse.Namespace:
-    parser = exits.parser(__doc__)
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--check", action="store_true", help="compare only, write nothing")
-    mode.add_argument(
-        "--only", nargs="+", metavar="RELEASE", help="run these releases only, write nothing"
-    )
-    mode.add_argument(
-        "--bisect",
-        metavar="PACKAGE",
-        help="name the releases of a dependency with which the newest StripePy changed",
-    )
-    return parser.parse_args()
-
-
 def _bisect(package: str, look: history.Look) -> int:
-    newest = index.releases(history.STRIPEPY)[-1]
+    newest = environments.releases(history.STRIPEPY)[-1]
     stretches = history.bisect(package, newest, look)
     for step in steps(stretches):
         print(f"{step.package} {step.after} (after {step.before}):")
@@ -74,7 +69,7 @@ def _bisect(package: str, look: history.Look) -> int:
 
 
 def _look_at(wanted: Sequence[str], look: history.Look) -> list[Finding]:
-    known = {str(release.version): release for release in index.releases(history.STRIPEPY)}
+    known = {str(release.version): release for release in environments.releases(history.STRIPEPY)}
     if unknown := sorted(set(wanted) - set(known)):
         message = f"the index has no {history.STRIPEPY} {', '.join(unknown)}"
         raise UserError(message, f"choose from {', '.join(known)}")

@@ -5,7 +5,6 @@ It runs in a network of its own, in which only this machine exists: there the co
 to a receiver that answers, and keeps what comes. Exit status: 0 fine, 2 wrong usage, 3 not run.
 """
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -20,12 +19,15 @@ from telemetry.capture.process import ending, require_end, typed
 from telemetry.records import exits, table
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.rows import columns
-from telemetry.records.runs import Observation, Request, Run
+from telemetry.records.runs import Request, Run
 from telemetry.table import otlp
 
 
 def main() -> int:
-    options = _options()
+    parser = exits.parser(__doc__)
+    exits.add_timeout(parser)
+    parser.add_argument("command", nargs="+", metavar="-- COMMAND", help="arguments of stripepy")
+    options = parser.parse_args()
     argv, inputs = localised(options.command)
     run = Run(
         "request",
@@ -37,7 +39,15 @@ def main() -> int:
         timeout=options.timeout,
         typed=tuple(options.command),
     )
-    seen = _observe(run)
+    [exporter] = table.load().provenance.exporters
+    with world.made(exporter["endpoint"]) as made:
+        seen = observe([run], made)[run.name]
+    if seen.not_tried:
+        mend = "on Linux, allow user namespaces; elsewhere, use telemetry_table.py --print"
+        raise UserError(seen.not_tried, mend, Exit.NOT_CAPTURED)
+    if seen.fault:
+        raise UserError(f"{typed(run)}: {seen.fault}", "run it again", Exit.NOT_CAPTURED)
+    require_end(seen)
     if seen.wire.requests:
         print("\n\n".join(map(_shown, seen.wire.requests)))
     elif seen.attempts or seen.wire.connections or seen.wire.look_ups:
@@ -49,26 +59,6 @@ def main() -> int:
     if seen.exit_status:
         print(f"note: stripepy {ending(seen)}", file=sys.stderr)
     return Exit.OK
-
-
-def _options() -> argparse.Namespace:
-    parser = exits.parser(__doc__)
-    exits.add_timeout(parser)
-    parser.add_argument("command", nargs="+", metavar="-- COMMAND", help="arguments of stripepy")
-    return parser.parse_args()
-
-
-def _observe(run: Run) -> Observation:
-    [exporter] = table.load().provenance.exporters
-    with world.made(exporter["endpoint"]) as made:
-        seen = observe([run], made)[run.name]
-    if seen.not_tried:
-        mend = "on Linux, allow user namespaces; elsewhere, use telemetry_table.py --print"
-        raise UserError(seen.not_tried, mend, Exit.NOT_CAPTURED)
-    if seen.fault:
-        raise UserError(f"{typed(run)}: {seen.fault}", "run it again", Exit.NOT_CAPTURED)
-    require_end(seen)
-    return seen
 
 
 def _shown(request: Request) -> str:

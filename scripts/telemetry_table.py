@@ -33,20 +33,18 @@ DOCUMENTED_COMMAND = "call sample.hic 10000 -p 2"
 def main() -> int:
     options = _options()
     argv, inputs = localised(options.command)
-    paths = {name: str(path) for name, path in inputs.items()}
-    seen = capture(
-        Run(
-            "capture",
-            argv,
-            Mode.MEMORY,
-            inputs=paths,
-            timeout=options.timeout,
-            typed=tuple(options.command),
-        )
+    run = Run(
+        "capture",
+        argv,
+        Mode.MEMORY,
+        inputs={name: str(path) for name, path in inputs.items()},
+        timeout=options.timeout,
+        typed=tuple(options.command),
     )
+    seen = capture(run)
     require_telemetry(seen)
     if not INFORMATION_OPTIONS.isdisjoint(argv) and not seen.bodies:
-        message = f"{typed(seen.run)} sends nothing"
+        message = f"{typed(run)} sends nothing"
         if options.print:
             print(f"note: {message}", file=sys.stderr)
             return Exit.OK
@@ -55,7 +53,7 @@ def main() -> int:
         return _print(seen, options.format)
     require_one_message(seen)
     if seen.exit_status != 0:
-        raise UserError(f"{typed(seen.run)} {ending(seen)}", CORRECT, Exit.NOT_CAPTURED)
+        raise UserError(f"{typed(run)} {ending(seen)}", CORRECT, Exit.NOT_CAPTURED)
     return _compare_or_write(seen, inputs, options)
 
 
@@ -133,9 +131,14 @@ def _compare_or_write(
     )
     found = documenting.compare(seen, new, old, dictionary, f"if that is right: {accept}")
     findings.show(found, files.FIELDS)
-    write = not options.check and (not found or options.accept)
-    outdated = documenting.write_or_compare(
-        new, old, dictionary, write=write, mend=accept.replace(" --accept", "")
+    again = accept.replace(" --accept", "")
+    outdated = findings.write_or_compare(
+        table.render(new),
+        old=old.lines(dictionary) if old else None,
+        new=new.lines(dictionary),
+        write=not options.check and (not found or options.accept),
+        kind=findings.Kind.OUTDATED_TABLE,
+        mend=f"it is not that of `{new.provenance.command}`; {again}",
     )
     if not found:
         findings.show(outdated, files.TABLE)

@@ -1,6 +1,7 @@
 """What the tests share: tools that may be missing, copies to write to, and the built site."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -27,13 +28,7 @@ Doctor = Callable[[dict[str, tuple[str, str]]], Path]
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool that some tests need.
-
-    Attributes:
-        kind: What these tests are called.
-        lack: What is wrong where it is missing, and the command that brings it.
-        found: Whether it is here.
-    """
+    """A tool that tests of some kind need; `lack` says what is missing, and what brings it."""
 
     kind: str
     lack: str
@@ -44,8 +39,8 @@ def _program(kind: str, name: str, package: str) -> Tool:
     return Tool(kind, f"{name} is missing: apt-get install {package}", lambda: shutil.which(name))
 
 
-def _file(kind: str, name: str, path: Path, command: str) -> Tool:
-    return Tool(kind, f"{name} is missing: {command}", path.exists)
+def _file(kind: str, name: str, path: str | Path, command: str) -> Tool:
+    return Tool(kind, f"{name} is missing: {command}", Path(path).exists)
 
 
 def _runs(*command: str) -> bool:
@@ -76,18 +71,11 @@ TOOLS = {
     "environment-modules": _file(
         "shell",
         "environment-modules",
-        Path("/usr/share/modules/init/bash"),
+        "/usr/share/modules/init/bash",
         "apt-get install environment-modules",
     ),
-    "lmod": _file(
-        "shell",
-        "lmod",
-        Path("/usr/share/lmod/lmod/init/bash"),
-        ".ci/lmod",
-    ),
-    "systemd": _file(
-        "shell", "systemd", Path("/usr/lib/systemd/systemd"), "apt-get install systemd"
-    ),
+    "lmod": _file("shell", "lmod", "/usr/share/lmod/lmod/init/bash", ".ci/lmod"),
+    "systemd": _file("shell", "systemd", "/usr/lib/systemd/systemd", "apt-get install systemd"),
     "faketime": _program("gate", "faketime", "faketime"),
     "git": _program("checkout", "git", "git"),
     "workflow tools": _file(
@@ -103,11 +91,7 @@ TOOLS = {
 
 
 def need(*names: str) -> None:
-    """Skip a test that a tool is missing for; with `make test-all`, fail it.
-
-    Args:
-        names: Tools, as `TOOLS` calls them.
-    """
+    """Skip a test that one of `TOOLS` is missing for; with `make test-all`, fail it."""
     for tool in (TOOLS[name] for name in names):
         if not tool.found():
             if os.environ.get("REQUIRE_TOOLS"):
@@ -128,20 +112,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 # -- What tests run -------------------------------------------------------------------------------
 
 
-def python(
-    *arguments: str | Path,
-    folder: Path = ROOT,
-    env: Mapping[str, str] | None = None,
+def run(
+    *command: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run this Python to its end, whatever that is, and keep what it says."""
+    """Run a command to its end, whatever that is, and keep what it says; `env` is all it has."""
     return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -163,6 +139,13 @@ def text(element: Element | None) -> str:
     """The text of a part of a page."""
     assert element is not None
     return "".join(element.itertext()).strip()
+
+
+def python(
+    *arguments: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run this Python as `run` does, with variables besides those of this process."""
+    return run(sys.executable, *arguments, folder=folder, env={**os.environ, **(env or {})})
 
 
 @pytest.fixture
@@ -219,17 +202,28 @@ def doctor(tmp_path: Path) -> Doctor:
     return change
 
 
+def protobuf(message: str) -> bytes:
+    """A message in OTLP JSON, as it is sent."""
+    from base64 import b64encode
+
+    from google.protobuf.json_format import ParseDict
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    from telemetry.table.otlp import IDS
+
+    def in_base64(tree: dict[str, str]) -> dict[str, str]:
+        ids = {key: b64encode(bytes.fromhex(tree[key])).decode() for key in IDS & tree.keys()}
+        return tree | ids
+
+    tree = json.loads(message, object_hook=in_base64)
+    return ParseDict(tree, ExportTraceServiceRequest()).SerializeToString()
+
+
 # -- What is made once for all tests --------------------------------------------------------------
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """Make a folder in the first worker that needs it; the others wait for it.
-
-    Args:
-        factory: pytest's own fixture.
-        name: Name of the folder.
-        make: Makes its content in an empty folder.
-    """
+    """Make a folder, at first empty, in the first worker that needs it; the others wait for it."""
     base = factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     making, failed = shared.with_suffix(".making"), shared.with_suffix(".failed")

@@ -24,21 +24,16 @@ STAND_IN = '#!/bin/sh\necho "${{{}-not set}}" >>{}\nfor last; do :; done\ntouch 
 
 @dataclass(frozen=True)
 class Snippet:
-    """A snippet as it stands on the page.
-
-    Attributes:
-        tool: What runs it.
-        caption: Its caption; empty for none.
-        code: What a reader copies: without prompts and output.
-        output: What the page says that is printed.
-        not_tried: Why it is not tested; empty if it is.
-    """
+    """A snippet as it stands on the page; what it has not is empty."""
 
     tool: str
     caption: str
     code: str
+    """What a reader copies: without prompts and output."""
     output: str
+    """What the page says that is printed."""
     not_tried: str
+    """Why it is not tested."""
 
     @property
     def file(self) -> str:

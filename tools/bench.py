@@ -14,8 +14,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
@@ -34,19 +34,13 @@ STRIPEPY = str(Path(sys.executable).with_name("stripepy"))
 PRINT = [sys.executable, str(files.SCRIPTS / "telemetry_table.py"), "--print", "--"]
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What one run of a command took.
-
-    Attributes:
-        seconds: Wall time.
-        processor: Processor time of the command and all that it started, in seconds.
-        mebibytes: Peak memory of the largest of its processes.
-    """
+class Cost(NamedTuple):
+    """What one run of a command took: wall time, and of the processor with all that it started."""
 
     seconds: float
     processor: float
     mebibytes: float
+    """Peak memory of the largest of its processes."""
 
 
 def cost(arguments: Sequence[str], folder: Path, *, may_fail: bool = False) -> Cost:
@@ -85,10 +79,7 @@ def compare(
 
 
 def larger_map(path: Path) -> None:
-    """Write a contact map on which `stripepy call` takes about ten seconds.
-
-    It holds the first chromosome of the sample, `COPIES` times.
-    """
+    """Write the sample's first chromosome `COPIES` times, for a `stripepy call` of about 10 s."""
     length = sample.CHROMOSOMES["chr1"]
     bins = sample.bins_in(length)
     one = [pixel for pixel in sample.pixels() if pixel.row < bins]
@@ -97,18 +88,16 @@ def larger_map(path: Path) -> None:
         for copy in range(COPIES)
         for row, column, contacts in one
     ]
-    sample.write_hic(path, {f"chr{copy + 1}": length for copy in range(COPIES)}, pixels)
+    chromosomes = {f"chr{copy + 1}": length for copy in range(COPIES)}
+    sample.write_hic_here(path, chromosomes, pixels, sample.ASSEMBLY)
 
 
 def captures(folder: Path) -> None:
     """Compare captures with plain runs, on the sample and on a larger map."""
     shutil.copy(files.SAMPLE, folder)
     # In a process of its own, whose memory would otherwise be inherited by what is measured.
-    maker = multiprocessing.get_context("spawn").Process(
-        target=larger_map, args=(folder / "larger.hic",)
-    )
-    maker.start()
-    maker.join()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.apply(larger_map, (folder / "larger.hic",))
     for matrix, rounds in (("sample.hic", ROUNDS), ("larger.hic", ROUNDS // 2)):
         call = ["call", matrix, str(sample.RESOLUTION), "-p", "2", "--force"]
         title = f"capture to plain run, {matrix}"
@@ -140,9 +129,7 @@ def verification() -> None:
     print(
         f"verification to its {len(runs)} commands run plainly: processor time"
         f" {ours.processor / processor:.3f} ({ours.processor:.0f} s to {processor:.0f} s, the"
-        f" latter from {len(plain)} of them); it took {ours.seconds:.0f} s"
-    )
-    print(
+        f" latter from {len(plain)} of them); it took {ours.seconds:.0f} s\n"
         f"verification to the largest of them: peak memory {ours.mebibytes / memory:.3f}"
         f" ({ours.mebibytes:.0f} MiB to {memory:.0f} MiB)"
     )

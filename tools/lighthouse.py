@@ -21,15 +21,9 @@ FLAGS = (
 
 def scores(address: str, chromium: str) -> dict[str, int]:
     """Return Lighthouse's score by category, out of 100."""
+    options = ("--no-enable-error-reporting", "--quiet", "--output=json")
     run = subprocess.run(
-        [
-            LIGHTHOUSE,
-            address,
-            "--no-enable-error-reporting",
-            "--quiet",
-            "--output=json",
-            f"--chrome-flags={FLAGS}",
-        ],
+        [LIGHTHOUSE, address, *options, f"--chrome-flags={FLAGS}"],
         env={**os.environ, "CHROME_PATH": chromium},
         stdout=subprocess.PIPE,
         check=True,

@@ -1,10 +1,10 @@
 """Serve the built site on this machine as Read the Docs does: compressed, and with a 404 page."""
 
+import contextlib
 import gzip
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,15 +36,11 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server of a folder; on any free port if none is given.
-
-    Raises:
-        OSError: If the port is in use.
-    """
+    """Return a server of a folder, on any free port if none is given; OSError if it is in use."""
     return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))
 
 
-@contextmanager
+@contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve a folder; gives the address of its root."""
     with server(folder) as running:
@@ -63,11 +59,8 @@ def main() -> int:
         print(f"{port}: {reason}: name another, as in make serve PORT=8001", file=sys.stderr)
         return 2
     print(f"The site: http://127.0.0.1:{port}/telemetry.html (Ctrl-C ends it)", flush=True)
-    with running:
-        try:
-            running.serve_forever()
-        except KeyboardInterrupt:
-            return 0
+    with running, contextlib.suppress(KeyboardInterrupt):
+        running.serve_forever()
     return 0
 
 

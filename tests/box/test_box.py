@@ -15,6 +15,7 @@ from telemetry.box.observing import observe
 from telemetry.box.world import World
 from telemetry.records import table
 from telemetry.records.runs import Ending, Mode, Network, Observation, Run
+from telemetry.table import otlp
 
 LIST = ("download", "--list-only")
 
@@ -60,8 +61,6 @@ def test_a_message_reaches_the_collector_by_its_own_name_and_port(
 
 
 def test_every_way_of_observing_shows_the_same_fields(seen: dict[str, Observation]) -> None:
-    from telemetry.table import otlp
-
     ways = [seen[name] for name in ("plain", "watched", "in memory", "proxy", "closed pipe")]
     fields = {tuple(row.field for row in otlp.rows(way.body)) for way in ways}
     assert len(fields) == 1

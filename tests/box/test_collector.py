@@ -4,12 +4,13 @@ import os
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
+import requests
 import rotel
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from telemetry.capture.process import capture
 from telemetry.records.runs import Mode, Run
@@ -22,21 +23,13 @@ def free_port() -> int:
 
 
 def post(port: int, body: bytes) -> int:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/traces",
-        data=body,
-        headers={"Content-Type": "application/x-protobuf"},
-    )
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                status: int = answer.status
-                return status
-        except urllib.error.URLError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+    """Send a message, as soon as somebody listens; return the status of the answer."""
+    with requests.Session() as session:
+        retries = Retry(30, backoff_factor=0.1, backoff_max=1)
+        session.mount("http://", HTTPAdapter(max_retries=retries))
+        header = {"Content-Type": "application/x-protobuf"}
+        address = f"http://127.0.0.1:{port}/v1/traces"
+        return session.post(address, body, headers=header, timeout=10).status_code
 
 
 @pytest.mark.slow

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 import test_gate
-from google.protobuf.json_format import ParseDict
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from conftest import protobuf
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.conditions import REPEATS, UNREACHABLE, delay_name
 from telemetry.evidence.judging import Evidence, judge
@@ -25,13 +24,11 @@ def message(added: str = "", removed: str = "") -> bytes:
     tree = json.loads(table.load().message)
     [resource] = tree["resourceSpans"]
     [span] = resource["scopeSpans"][0]["spans"]
-    # Protobuf's own JSON has them in base64, OTLP's in hexadecimal.
-    del span["traceId"], span["spanId"]
     if added:
         span["attributes"].append({"key": added, "value": {"stringValue": "x"}})
     for holder in (span, resource["resource"]):
         holder["attributes"] = [a for a in holder["attributes"] if a["key"] != removed]
-    return ParseDict(tree, ExportTraceServiceRequest()).SerializeToString()
+    return protobuf(json.dumps(tree))
 
 
 def seen(

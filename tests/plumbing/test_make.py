@@ -5,14 +5,13 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, python
+from conftest import ROOT, python, run
 
 DOCS, DEV = "requirements-docs.txt", "requirements-dev.txt"
 PYTHON = """#!/bin/sh
@@ -43,15 +42,9 @@ class Workshop:
     def make(self, *arguments: str, **environment: str) -> tuple[list[str], str]:
         """Run make; return what the stand-ins wrote down, and what make complained of."""
         (self.folder / "log").write_text("")
-        run = subprocess.run(
-            ["make", "PYTHON=./python", *arguments],
-            cwd=self.folder,
-            env={"PATH": os.defpath, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return (self.folder / "log").read_text().splitlines(), run.stderr
+        env = {"PATH": os.defpath, **environment}
+        made = run("make", "PYTHON=./python", *arguments, folder=self.folder, env=env)
+        return (self.folder / "log").read_text().splitlines(), made.stderr
 
 
 @pytest.fixture
@@ -103,8 +96,8 @@ def test_settings_of_the_user_reach_the_scripts_and_not_the_environment(workshop
 
 @pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.py")), ids=lambda s: s.name)
 def test_a_script_finds_its_modules_without_make_too(script: Path) -> None:
-    run = python(str(script), "--help", env={"PYTHONSAFEPATH": "1"})
-    assert (run.returncode, run.stderr) == (0, "")
+    helped = python(script, "--help", env={"PYTHONSAFEPATH": "1"})
+    assert (helped.returncode, helped.stderr) == (0, "")
 
 
 def test_no_setting_of_pip_leads_out_of_the_environment(tmp_path: Path) -> None:
@@ -120,16 +113,10 @@ def test_no_setting_of_pip_leads_out_of_the_environment(tmp_path: Path) -> None:
     out = tmp_path / "elsewhere"
     settings = [f"{name} = {out}\n" for name in ("target", "prefix", "root", "python")]
     (tmp_path / "pip.conf").write_text("".join(["[global]\nuser=yes\ndry-run=yes\n", *settings]))
-    environment = {"PIP_CONFIG_FILE": "pip.conf", "PIP_USER": "1", "PIP_PREFIX": str(out)}
-    run = subprocess.run(
-        ["make", "venv", f"PYTHON={sys.executable}"],
-        cwd=tmp_path,
-        env={"PATH": os.defpath, "PIP_NO_INDEX": "1", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
+    env = {"PIP_CONFIG_FILE": "pip.conf", "PIP_USER": "1", "PIP_PREFIX": str(out)}
+    env |= {"PATH": os.defpath, "PIP_NO_INDEX": "1"}
+    made = run("make", "venv", f"PYTHON={sys.executable}", folder=tmp_path, env=env)
+    assert made.returncode == 0, made.stderr
     assert len(list(tmp_path.glob(".venv/lib/*/site-packages/sphinx.py"))) == 1
     assert not out.exists()
 
@@ -146,8 +133,7 @@ def test_a_path_is_passed_whole_and_not_without_a_resolution(workshop: Workshop)
 def test_help_lists_every_target(workshop: Workshop) -> None:
     lines = (ROOT / "Makefile").read_text().splitlines()
     [phony] = [line.split()[1:-1] for line in lines if line.startswith(".PHONY:")]
-    env = {"PATH": os.defpath}
-    printed = subprocess.check_output(["make"], cwd=workshop.folder, env=env, text=True)
+    printed = run("make", folder=workshop.folder, env={"PATH": os.defpath}).stdout
     targets, _, _ = printed.partition("\n\n")
     assert sorted(line.split()[0] for line in targets.splitlines()) == sorted(phony)
 
@@ -163,9 +149,9 @@ def test_the_make_of_macos_which_is_3_81_can_read_the_makefile() -> None:
 
 def test_a_port_in_use_is_said_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        run = python("tools/site_server.py", str(server.getsockname()[1]))
-    assert run.returncode == 2
-    [line] = run.stderr.splitlines()
+        served = python("tools/site_server.py", str(server.getsockname()[1]))
+    assert served.returncode == 2
+    [line] = served.stderr.splitlines()
     assert "make serve PORT=" in line
 
 
@@ -177,8 +163,8 @@ def test_a_missing_tool_is_named_and_is_a_failure_where_it_is_required(
     test = "import conftest\ndef test():\n    conftest.need('chromium')\n"
     (tmp_path / "test_it.py").write_text(test)
     env = {"PATH": str(tmp_path), "REQUIRE_TOOLS": required, "PYTEST_ADDOPTS": ""}
-    run = python("-m", "pytest", "-p", "no:cacheprovider", folder=tmp_path, env=env)
-    assert outcome in run.stdout
+    tested = python("-m", "pytest", "-p", "no:cacheprovider", folder=tmp_path, env=env).stdout
+    assert outcome in tested
     lack = "chromium is missing: apt-get install chromium\n"
-    assert lack in run.stdout
-    assert (f"1 browser test skipped: {lack}" in run.stdout) == (not required)
+    assert lack in tested
+    assert (f"1 browser test skipped: {lack}" in tested) == (not required)

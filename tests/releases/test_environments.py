@@ -10,7 +10,7 @@ import pytest
 from conftest import need, python
 from telemetry.records import files
 from telemetry.records.exits import UserError
-from telemetry.releases import conditions, environments, index, observations, summary
+from telemetry.releases import conditions, environments, observations, summary
 from telemetry.releases.environments import Environment, UnresolvableError
 
 # A port of this machine on which nobody listens.
@@ -79,7 +79,7 @@ def test_without_namespaces_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_an_environment_has_what_was_resolved() -> None:
-    oldest, *_ = index.releases("stripepy-hic")
+    oldest, *_ = environments.releases("stripepy-hic")
     assert oldest.uploaded.startswith("2024-12-20T")
     environment = environments.resolve([f"stripepy-hic=={oldest.version}"])
     assert environment.packages["stripepy-hic"] == str(oldest.version)

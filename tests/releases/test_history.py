@@ -11,9 +11,10 @@ from packaging.version import Version
 
 from telemetry.records import documents, fields, files, releases
 from telemetry.records.exits import UserError
-from telemetry.records.releases import Condition, FieldSeen, History, Setup
-from telemetry.releases import bisection, conditions
+from telemetry.records.releases import Condition, Destination, FieldSeen, History, Setup
+from telemetry.releases import conditions
 from telemetry.releases.changes import changes, since_faults, steps
+from telemetry.releases.history import halved
 
 
 def sent(*values: str, types: Sequence[str] = ("int",), when: Condition = "always") -> FieldSeen:
@@ -22,25 +23,9 @@ def sent(*values: str, types: Sequence[str] = ("int",), when: Condition = "alway
     )
 
 
-def setup(release: str, fields_: dict[str, FieldSeen], **rest: object) -> Setup:
-    settings: dict[str, object] = {
-        "release": release,
-        "uploaded": "2025-01-01",
-        "dependencies": "contemporary",
-        "python": "3.11.0",
-        "state": "sends",
-        "reason": "",
-        "packages": {},
-        "fields": fields_,
-        "switched_off": {"call": "sends nothing"},
-        "switches": {"DO_NOT_TRACK=1": "no effect"},
-        "settings": {"OTEL_TRACES_EXPORTER=none": []},
-        "destinations": [
-            {"url": "https://a.example", "timeout": 5, "compression": "gzip", "headers": ["host"]}
-        ],
-        "runs": [],
-    }
-    return Setup.model_validate({**settings, **rest})
+def setup(**changed: object) -> Setup:
+    """The newest set-up of the committed history, with something changed."""
+    return releases.load().newest().model_copy(update=changed)
 
 
 def test_the_committed_history_fits_its_schema() -> None:
@@ -118,9 +103,10 @@ def test_a_wrong_since_is_found(
 
 
 def test_every_kind_of_difference_has_its_own_name() -> None:
+    old = Destination(url="https://a.example", timeout=5, compression="gzip", headers=["host"])
+    new = Destination(url="https://b.example", timeout=6, compression="none", headers=["accept"])
     before = setup(
-        "1",
-        {
+        fields={
             "old.name": sent("7"),
             "gone": sent("x", types=["string"]),
             "typed": sent("3"),
@@ -128,10 +114,13 @@ def test_every_kind_of_difference_has_its_own_name() -> None:
             "conditional": sent("1"),
             "same": sent("1"),
         },
+        switched_off={"call": "sends nothing"},
+        switches={"DO_NOT_TRACK=1": "no effect"},
+        settings={"OTEL_TRACES_EXPORTER=none": []},
+        destinations=[old],
     )
     after = setup(
-        "2",
-        {
+        fields={
             "new.name": sent("7"),
             "came": sent("9", when="on success"),
             "typed": sent("3", types=["double"]),
@@ -142,9 +131,7 @@ def test_every_kind_of_difference_has_its_own_name() -> None:
         switched_off={"call": "sends"},
         switches={"DO_NOT_TRACK=1": "nothing is sent"},
         settings={"OTEL_TRACES_EXPORTER=none": ["nothing is sent"], "NEW=1": []},
-        destinations=[
-            {"url": "https://b.example", "timeout": 6, "compression": "none", "headers": ["accept"]}
-        ],
+        destinations=[new],
     )
     assert [(change.kind, change.what) for change in changes(before, after)] == [
         ("renamed", "new.name"),
@@ -162,8 +149,7 @@ def test_every_kind_of_difference_has_its_own_name() -> None:
         ("destination", "headers"),
     ]
     assert changes(before, before) == []
-    silent = setup("0", {}, state="sends nothing")
-    assert [change.kind for change in changes(silent, after)] == ["state"]
+    assert [c.kind for c in changes(setup(state="sends nothing"), after)] == ["state"]
 
 
 @pytest.mark.parametrize("turns", [(), (700,), (2, 1022), (300, 301, 900)])
@@ -175,7 +161,7 @@ def test_a_bisection_finds_each_release_that_changes_something(turns: tuple[int,
         # Neither the first nor the last can be had.
         return None if release % 7 == 1023 % 7 else sum(release >= turn for turn in turns)
 
-    found = bisection.stretches(range(1, 1024), probe, lambda a, b: a == b)
+    found = halved(range(1, 1024), probe, lambda a, b: a == b)
     assert [first for first, _, _ in found] == [2, *(turn for turn in turns if turn != 2)]
     assert [seen for _, _, seen in found] == [sum(f >= t for t in turns) for f, _, _ in found]
     assert found[-1][1] == 1022
@@ -184,4 +170,4 @@ def test_a_bisection_finds_each_release_that_changes_something(turns: tuple[int,
 
 
 def test_a_bisection_among_releases_that_cannot_be_had_finds_nothing() -> None:
-    assert bisection.stretches([1, 2, 3], lambda _: None, lambda a, b: a == b) == []
+    assert halved([1, 2, 3], lambda _: None, lambda a, b: a == b) == []

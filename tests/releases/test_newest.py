@@ -11,8 +11,8 @@ from conftest import Doctor, need, python
 from telemetry.records import releases
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.releases import FieldSeen, Setup
-from telemetry.releases import history, index
-from telemetry.releases.index import Release
+from telemetry.releases import environments, history
+from telemetry.releases.environments import Release
 
 LEAK = FieldSeen(part="span attribute", types=["string"], values=["x"], sent_by={"call": "always"})
 
@@ -22,7 +22,7 @@ def committed(monkeypatch: pytest.MonkeyPatch) -> Setup:
     """The newest set-up of the committed history, whose release is the newest on the index."""
     newest = releases.load().newest()
     known = [Release(Version(newest.release))]
-    monkeypatch.setattr(index, "releases", lambda _: known)
+    monkeypatch.setattr(environments, "releases", lambda _: known)
     return newest
 
 
@@ -40,7 +40,7 @@ def test_without_a_change_it_says_so(
 
 
 def test_a_new_release_is_told(monkeypatch: pytest.MonkeyPatch, committed: Setup) -> None:
-    monkeypatch.setattr(index, "releases", lambda _: [Release(Version("999"))])
+    monkeypatch.setattr(environments, "releases", lambda _: [Release(Version("999"))])
     assert run(committed, monkeypatch) == Exit.NEW_RELEASE
 
 
@@ -77,6 +77,19 @@ def test_a_finding_is_told_before_its_cause_is_asked_for(
     assert "Bisection: under way.\n" in told
     assert f"Repeat it: `python scripts/telemetry_newest.py --issue {issue}`\n" in told
     assert capsys.readouterr().out.startswith(told)
+
+
+def test_a_python_without_stripepy_is_told_and_what_mends_it(tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    bare.symlink_to(sys.executable)
+    for interpreter, status, mend in (
+        (bare, Exit.NOT_CAPTURED, f"{bare} -m pip install --upgrade stripepy-hic\n"),
+        (tmp_path / "none", Exit.USAGE, "mend: name another\n"),
+    ):
+        run = python("scripts/telemetry_newest.py", "--python", interpreter)
+        assert (run.returncode, run.stdout, run.stderr.count("\n")) == (status, "", 1)
+        assert run.stderr.startswith(f"error: {interpreter}: there is no ")
+        assert run.stderr.endswith(mend)
 
 
 @pytest.mark.slow

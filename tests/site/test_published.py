@@ -5,10 +5,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from google.protobuf.json_format import ParseDict
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from conftest import ROOT, build, installed_stripepy, page
+from conftest import ROOT, build, installed_stripepy, page, protobuf
 from telemetry.records import claims, documents, fields, files, handling, releases, table
 from telemetry.site.published import SERVED
 from telemetry.table import otlp
@@ -109,15 +107,10 @@ def test_a_reader_of_a_later_version_notices(site: Path) -> None:
 
 
 def test_the_message_is_that_of_the_table() -> None:
-    tree = json.loads(files.MESSAGE.read_text())
-    [span] = tree["resourceSpans"][0]["scopeSpans"][0]["spans"]
-    # Protobuf's own JSON has these in base64, OTLP's in hexadecimal.
-    identifiers = {key: bytes.fromhex(span.pop(key)) for key in ("traceId", "spanId")}
-    request = ParseDict(tree, ExportTraceServiceRequest())
-    sent = request.resource_spans[0].scope_spans[0].spans[0]
-    sent.trace_id, sent.span_id = identifiers["traceId"], identifiers["spanId"]
-    rows = [(row.field, row.value) for row in otlp.rows(request.SerializeToString())]
-    assert rows == table.load().table
+    text = files.MESSAGE.read_text()
+    body = protobuf(text)
+    assert [(row.field, row.value) for row in otlp.rows(body)] == table.load().table
+    assert otlp.otlp_json(body) == text
 
 
 def test_each_line_that_is_said_to_set_a_field_is_there() -> None:

@@ -23,14 +23,6 @@ since = { package = "stripepy-hic", version = "1.1.1" }
 """
 
 
-def fault(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "telemetry_fields.toml"
-    path.write_text(text)
-    with pytest.raises(UserError) as caught:
-        fields.load(path)
-    return caught.value.message
-
-
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
@@ -51,18 +43,18 @@ def fault(tmp_path: Path, text: str) -> str:
         ("params.k", "params.*", "[params.*] names"),
         ("category", "category =", "Invalid value"),
         (ENTRY, "", "there are no entries"),
+        (ENTRY, ENTRY + ENTRY, "Cannot declare ('params.k',) twice"),
     ],
 )
 def test_a_fault_is_named_by_file_entry_and_key(
     tmp_path: Path, old: str, new: str, complaint: str
 ) -> None:
-    message = fault(tmp_path, ENTRY.replace(old, new))
-    assert "telemetry_fields.toml: " in message
-    assert complaint in message
-
-
-def test_an_entry_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    assert "telemetry_fields.toml: " in fault(tmp_path, ENTRY + ENTRY)
+    path = tmp_path / "telemetry_fields.toml"
+    path.write_text(ENTRY.replace(old, new))
+    with pytest.raises(UserError) as caught:
+        fields.load(path)
+    assert f"{path}: " in caught.value.message
+    assert complaint in caught.value.message
 
 
 def test_what_varies_by_machine_or_installation_is_known_here() -> None:

@@ -3,12 +3,13 @@
 import csv
 import io
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from telemetry.records import rows
@@ -81,24 +82,13 @@ def test_a_malformed_table_is_refused_by_line(text: str, reason: str) -> None:
         rows.from_tsv(text)
 
 
-def _any_value(value: object) -> AnyValue:
-    match value:
-        case bool():
-            return AnyValue(bool_value=value)
-        case int():
-            return AnyValue(int_value=value)
-        case float():
-            return AnyValue(double_value=value)
-        case bytes():
-            return AnyValue(bytes_value=value)
-        case str():
-            return AnyValue(string_value=value)
-        case list():
-            message = AnyValue()
-            message.array_value.values.extend(_any_value(item) for item in value)
-            return message
-        case _:
-            return AnyValue()
+KINDS = {bool: "bool_value", int: "int_value", float: "double_value", str: "string_value"}
+
+
+def _any_value(value: Any) -> AnyValue:
+    if isinstance(value, list):
+        return AnyValue(array_value=ArrayValue(values=map(_any_value, value)))
+    return AnyValue() if value is None else AnyValue(**{KINDS[type(value)]: value})
 
 
 @given(st.dictionaries(TEXTS.filter(bool), VALUES))

@@ -21,7 +21,7 @@ from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import NO_NAMESPACES, Mode, Observation, Run
 
 # Most of what they do is to wait for somebody who does not answer.
-WAITING_AT_ONCE = 8
+WAITING_AT_ONCE = 4
 
 # What a run may start with, and not every system has.
 TOOLS = frozenset({"faketime"})

@@ -78,15 +78,16 @@ class PrivateFolder:
         }
 
     def times(self) -> dict[Path, int]:
-        """Return when each file was last written, in nanoseconds; Python's own caches apart.
+        """Return when each file, link and empty folder was last written, in nanoseconds.
 
-        Empty folders count as files.
+        Python's own caches are left out, and its folders for sockets.
         """
         return {
             path: path.lstat().st_mtime_ns
             for folder in (self.work, self.home, self.temporary)
             for path in sorted(folder.rglob("*"))
-            if not (path.is_dir() and any(path.iterdir())) and "__pycache__" not in path.parts
+            if not any(part == "__pycache__" or part.startswith("pymp-") for part in path.parts)
+            and not (path.is_dir() and any(path.iterdir()))
         }
 
     def keep(self, run: Run, files: Path) -> None:

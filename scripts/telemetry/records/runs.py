@@ -208,7 +208,8 @@ class Observation:
     bodies: tuple[bytes, ...] = ()  # the ExportTraceServiceRequest of each message, serialised
     # Attempts to reach anything but the collector and the hosts that it was asked for.
     attempts: tuple[str, ...] = ()
-    # SHA-256 of each file that it made or changed, by path in its private folder.
+    # SHA-256 of each file that it made, changed or removed, by path in its private folder; empty
+    # for an empty folder, and for what was removed.
     files: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""  # the whole path of its working directory; unmodified only
     sealed: bool = False  # whether the kernel kept it from every network but ours
@@ -222,8 +223,8 @@ class Observation:
     finished: bool = False  # whether stripepy's main function came to its end; in memory only
     # Environment variables that were asked for by name; if it was watched.
     variables: tuple[str, ...] = ()
-    # Files left in the machine's emptied places for temporary files; and if it was watched, files
-    # written anywhere outside of the private folder.
+    # What was added to or removed from the private root folder and places for temporary files; and
+    # if it was watched, what it did to files anywhere else.
     written_elsewhere: tuple[str, ...] = ()
     # The program's own parser, command by command; if it was watched.
     parser: tuple[Mapping[str, Any], ...] = ()

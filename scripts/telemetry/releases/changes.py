@@ -82,23 +82,27 @@ def _described(setup: Setup) -> Iterator[tuple[tuple[ChangeKind, str], str]]:
 
 def differences(setups: Sequence[Setup]) -> list[Step]:
     """Return what changed between neighbours, oldest first; those that did not run are left out."""
-    ran = [setup for setup in setups if setup.state in {"sends", "sends nothing"}]
-    return [_step("stripepy-hic", a.release, a, b.release, b) for a, b in pairwise(ran)]
+    return steps(
+        [
+            Stretch(package="stripepy-hic", first=setup.release, last=setup.release, setup=setup)
+            for setup in setups
+            if setup.state in {"sends", "sends nothing"}
+        ]
+    )
 
 
 def steps(stretches: Sequence[Stretch]) -> list[Step]:
-    """Return what changed from each stretch of a dependency's releases to the next."""
-    return [_step(b.package, a.last, a.setup, b.first, b.setup) for a, b in pairwise(stretches)]
-
-
-def _step(package: str, before: str, old: Setup, after: str, new: Setup) -> Step:
-    return Step(
-        package=package,
-        before=before,
-        after=after,
-        dependencies=new.dependencies,
-        changes=changes(old, new),
-    )
+    """Return what changed from each stretch of a package's releases to the next."""
+    return [
+        Step(
+            package=b.package,
+            before=a.last,
+            after=b.first,
+            dependencies=b.setup.dependencies,
+            changes=changes(a.setup, b.setup),
+        )
+        for a, b in pairwise(stretches)
+    ]
 
 
 def since_faults(history: History, dictionary: Dictionary) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Environments to run stripepy in: resolved and made by uv, out of its own cache."""
+"""Releases on the package index, and environments of them, made by uv out of its own cache."""
 
 import json
 import os
@@ -10,12 +10,51 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import Version
+from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple
+from requests import RequestException
 from uv import find_uv_bin
 
 from telemetry.records.exits import Exit, UserError
-from telemetry.releases import index
 
 WHEELS = ("--only-binary", ":all:")
+
+MEND = "run it again with a network; what was run before is kept"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release that can be installed without building it."""
+
+    version: Version
+    uploaded: str = ""
+    """When its first wheel was uploaded, ISO 8601; empty if the index does not tell."""
+
+
+def releases(package: str) -> list[Release]:
+    """Return every release that has a wheel and was not withdrawn, oldest first.
+
+    Raises:
+        UserError: If the index cannot be reached, or has no such package.
+    """
+    try:
+        with PyPISimple(_index() or PYPI_SIMPLE_ENDPOINT) as index:
+            files = index.get_project_page(package, timeout=60).packages
+    except (RequestException, NoSuchProjectError, ValueError) as error:
+        message = f"the package index does not list the releases of {package}: {error}"
+        raise UserError(message, MEND, Exit.NOT_CAPTURED) from None
+    uploads: dict[Version, list[str]] = {}
+    for file in files:
+        if file.package_type == "wheel" and file.version and not file.is_yanked:
+            uploaded = file.upload_time.isoformat() if file.upload_time else ""
+            uploads.setdefault(Version(file.version), []).append(uploaded)
+    return [Release(version, min(times)) for version, times in sorted(uploads.items())]
+
+
+def _index() -> str:
+    """The index that the user has chosen; empty for the usual one."""
+    variables = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+    return next(filter(None, map(os.environ.get, variables)), "")
 
 
 class UnresolvableError(UserError):
@@ -24,12 +63,7 @@ class UnresolvableError(UserError):
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment, still to be made.
-
-    Attributes:
-        python: The Python that it is made with.
-        requirements: Every package, with its version.
-    """
+    """An environment, still to be made: a Python, and every package with its version."""
 
     python: Path
     requirements: tuple[str, ...]
@@ -54,12 +88,7 @@ class Environment:
 
 
 def resolve(wanted: Sequence[str], *flags: str, python: Path = Path(sys.executable)) -> Environment:
-    """Choose a version of every package, from wheels alone.
-
-    Args:
-        wanted: Requirements.
-        flags: How to choose, in the words of `uv pip compile`.
-        python: The Python that the environment is for.
+    """Choose a version of every package, from wheels alone; flags are those of `uv pip compile`.
 
     Raises:
         UnresolvableError: If nothing fits.
@@ -99,8 +128,8 @@ def pythons(versions: Iterable[str]) -> dict[str, Path]:
 
 def _uv(*arguments: str, text: str = "", **environment: str) -> str:
     """Have uv do something, with the index that every other question goes to; what it prints."""
-    if address := index.address():
-        environment["UV_DEFAULT_INDEX"] = address
+    if index := _index():
+        environment["UV_DEFAULT_INDEX"] = index
     done = subprocess.run(
         [find_uv_bin(), *arguments],
         env={**os.environ, **environment},
@@ -119,4 +148,4 @@ def _uv(*arguments: str, text: str = "", **environment: str) -> str:
         mend = "ask for another release"
         raise UnresolvableError(f"nothing fits: {reason}", mend, Exit.NOT_CAPTURED)
     message = f"uv cannot `{' '.join(arguments[:2])}`: {reason}"
-    raise UserError(message, index.MEND, Exit.NOT_CAPTURED)
+    raise UserError(message, MEND, Exit.NOT_CAPTURED)

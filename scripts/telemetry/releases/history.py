@@ -1,26 +1,28 @@
 """The making of a history: environments are made, and the same runs made in each."""
 
-import functools
+import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from telemetry.capture.process import installing
 from telemetry.records import files
-from telemetry.records.exits import UserError
+from telemetry.records.exits import Exit, UserError
 from telemetry.records.fields import Dictionary
 from telemetry.records.releases import Dependencies, History, Setup, State, Stretch
 from telemetry.records.runs import NotTried
-from telemetry.releases import bisection, conditions, environments, index, observations, summary
+from telemetry.releases import conditions, environments, observations, summary
 from telemetry.releases.changes import changes, differences, steps
 from telemetry.releases.conditions import EXPORTER
-from telemetry.releases.environments import Environment, UnresolvableError
-from telemetry.releases.index import Release
+from telemetry.releases.environments import Environment, Release, UnresolvableError
 from telemetry.releases.observations import Seen
 
 STRIPEPY = "stripepy-hic"
@@ -41,25 +43,19 @@ FLAGS: dict[Dependencies, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Job:
-    """A release to be looked at, with one choice of dependencies.
-
-    Attributes:
-        release: The release.
-        dependencies: The choice.
-        python: The Python to run it with.
-        pin: What is asked for besides, if the choice is "pinned".
-    """
+    """A release to be looked at with a Python, and with one choice of dependencies."""
 
     release: Release
     dependencies: Dependencies
     python: Path = Path(sys.executable)
     pin: str = ""
+    """What is asked for besides, if the choice is "pinned"."""
 
 
 Look = Callable[[Job], Setup]
 
 
-@functools.cache
+@cache
 def resolve(job: Job) -> Environment:
     """Choose the packages.
 
@@ -84,16 +80,12 @@ def resolve(job: Job) -> Environment:
 
 
 def looking(dictionary: Dictionary, tell: Callable[[Setup], None] = lambda _: None) -> Look:
-    """Return what looks at a job, once: runs the release, and puts together what it sent.
+    """Return what looks at a job, once: runs the release, and tells what it sent.
 
     It raises a UserError if something cannot be fetched, or runs cannot be observed here.
-
-    Args:
-        dictionary: What varies.
-        tell: Called with what was seen.
     """
 
-    @functools.cache
+    @cache
     def look(job: Job) -> Setup:
         setup = _look(job, dictionary)
         tell(setup)
@@ -117,8 +109,13 @@ def look_here(interpreter: Path, dictionary: Dictionary) -> Setup:
     """Run the stripepy of an environment that somebody else made.
 
     Raises:
-        UserError: If runs cannot be observed here.
+        UserError: If that has no stripepy, or runs cannot be observed here.
     """
+    if not os.access(interpreter, os.X_OK):
+        raise UserError(f"{interpreter}: there is no such Python", "name another")
+    if not os.access(interpreter.with_name("stripepy"), os.X_OK):
+        message = f"{interpreter}: there is no stripepy beside this Python"
+        raise UserError(message, installing(interpreter), Exit.NOT_CAPTURED)
     seen = observations.made(interpreter, conditions.runs())
     packages = dict(seen[EXPORTER.name].versions)
     job = Job(Release(Version(packages.get(STRIPEPY, "0"))), "newest", interpreter)
@@ -133,6 +130,7 @@ def _setup(
     state: tuple[State, str],
 ) -> Setup:
     release = str(job.release.version)
+    switches = summary.settings(seen, "switch", dictionary)
     return Setup(
         release=release,
         uploaded=job.release.uploaded[:10],
@@ -143,7 +141,7 @@ def _setup(
         packages=packages,
         fields=summary.fields(seen, dictionary, release),
         switched_off=summary.switched_off(seen),
-        switches=summary.switches(seen, dictionary),
+        switches={name: "; ".join(did) or "no effect" for name, did in switches.items()},
         settings=summary.settings(seen, "setting", dictionary),
         destinations=summary.destinations(seen),
         runs=summary.runs(seen),
@@ -161,7 +159,7 @@ def compile_history(look: Look) -> History:
     Raises:
         UserError: If something cannot be fetched, or runs cannot be observed here.
     """
-    releases = index.releases(STRIPEPY)
+    releases = environments.releases(STRIPEPY)
     newest, here = releases[-1], "{}.{}".format(*sys.version_info)
     others = environments.pythons(python for python in PYTHONS if python != here)
     setups = [look(job) for release in releases for job in jobs(release)]
@@ -186,19 +184,10 @@ def compile_history(look: Look) -> History:
 def bisect(
     package: str, release: Release, look: Look, *, low: str = "", high: str = ""
 ) -> list[Stretch]:
-    """Divide the releases of a dependency where something changed.
+    """Divide the releases of a dependency, oldest first, where a release of StripePy changed.
 
-    Everything else is as new as it can be together with each.
-
-    Args:
-        package: The dependency.
-        release: The release of StripePy.
-        look: What looks at a job.
-        low: First release of the dependency to look at; empty for the lowest that is accepted.
-        high: Last one; empty for the newest.
-
-    Returns:
-        Stretches without a change, oldest first.
+    Everything else is as new as it can be together with each. Without `low` and `high`, it is from
+    the lowest release that is accepted to the newest.
 
     Raises:
         UserError: If something cannot be fetched, or StripePy does not come with that package.
@@ -218,12 +207,57 @@ def bisect(
         # Without packages, nothing fitted together with that release.
         return setup if setup.packages else None
 
-    known = [r.version for r in index.releases(package) if not r.version.is_prerelease]
+    known = [r.version for r in environments.releases(package) if not r.version.is_prerelease]
     accepted = [version for version in known if first <= version <= last]
-    found = bisection.stretches(accepted, probe, lambda a, b: not changes(a, b))
+    found = halved(accepted, probe, lambda a, b: not changes(a, b))
     if not found:
         raise UserError(f"no release of {package} fits {STRIPEPY}", "ask for another package")
     return [
         Stretch(package=package, first=str(first), last=str(last), setup=setup)
         for first, last, setup in found
+    ]
+
+
+Probed = TypeVar("Probed")
+Known = TypeVar("Known")
+
+
+def halved(
+    releases: Sequence[Known],
+    probe: Callable[[Known], Probed | None],
+    same: Callable[[Probed, Probed], bool],
+) -> list[tuple[Known, Known, Probed]]:
+    """Divide releases, oldest first, where something changed; a change taken back goes unseen.
+
+    A release is probed once at most; one that cannot be had, which gives None, is passed over.
+    Returns first and last of each stretch without a change, and what was seen with the first.
+    """
+    seen: dict[int, Probed] = {}
+
+    @cache
+    def there(number: int) -> bool:
+        if (probed := probe(releases[number])) is not None:
+            seen[number] = probed
+        return number in seen
+
+    def turns(low: int, high: int) -> Iterator[int]:
+        """Each last and first of neighbours that differ."""
+        if same(seen[low], seen[high]):
+            return
+        nearest = sorted(range(low + 1, high), key=lambda number: abs(number - (low + high) // 2))
+        middle = next(filter(there, nearest), None)
+        if middle is None:
+            yield from (low, high)
+        else:
+            yield from turns(low, middle)
+            yield from turns(middle, high)
+
+    numbers = range(len(releases))
+    low, high = next(filter(there, numbers), None), next(filter(there, reversed(numbers)), None)
+    if low is None or high is None:
+        return []
+    ends = [low, *turns(low, high), high]
+    return [
+        (releases[first], releases[last], seen[first])
+        for first, last in zip(ends[::2], ends[1::2], strict=True)
     ]

@@ -26,12 +26,7 @@ Seen = dict[str, Observation]
 
 
 def kept(environment: Environment, runs: Sequence[Run], folder: Path = KEPT) -> Seen:
-    """Return what runs do in an environment, which is made only if that is not known.
-
-    Args:
-        environment: The environment.
-        runs: The runs.
-        folder: Where is kept what was observed, a file for each environment.
+    """Return what runs do in an environment, which is made only if the folder does not tell.
 
     Raises:
         UserError: If something of it cannot be fetched, or runs cannot be observed here.
@@ -48,11 +43,7 @@ def kept(environment: Environment, runs: Sequence[Run], folder: Path = KEPT) -> 
 
 
 def made(interpreter: Path, runs: Sequence[Run]) -> Seen:
-    """Make runs with the stripepy of an interpreter.
-
-    Args:
-        interpreter: The Python, with stripepy's console script beside it.
-        runs: The runs; those that keep a file for others are made first.
+    """Make runs with the console script beside an interpreter; what others read is made first.
 
     Raises:
         UserError: If runs cannot be observed here.

@@ -46,13 +46,7 @@ def state(seen: Seen) -> tuple[State, str]:
 
 
 def fields(seen: Seen, dictionary: Dictionary, release: str) -> dict[str, FieldSeen]:
-    """Return every field that was sent, by name; not what is only derived.
-
-    Args:
-        seen: The observations.
-        dictionary: What varies.
-        release: The release that was run.
-    """
+    """Return every field that was sent, by name; not what is only derived."""
     sent = [
         (observation, otlp.rows(observation.body))
         for observation in of(seen, "command").values()
@@ -113,12 +107,6 @@ def settings(seen: Seen, topic: str, dictionary: Dictionary) -> dict[str, list[s
         ]
         for observation in of(seen, topic).values()
     }
-
-
-def switches(seen: Seen, dictionary: Dictionary) -> dict[str, str]:
-    """Return what each variable that could switch telemetry off did."""
-    told = settings(seen, "switch", dictionary)
-    return {name: "; ".join(effects) or "no effect" for name, effects in told.items()}
 
 
 def switched_off(seen: Seen) -> dict[str, OffEffect]:

@@ -23,26 +23,13 @@ ATTRIBUTES = {
 def make_cooler(
     path: Path, chromosomes: Mapping[str, int] = CHROMOSOMES, texts: Mapping[str, str] = ATTRIBUTES
 ) -> None:
-    """Write the sample contact map, in place of any file at `path`.
+    """Write the sample contact map in place of any file there; as .mcool, with one resolution.
 
-    Args:
-        path: The file to write; as .mcool, it has one resolution.
-        chromosomes: Lengths of the sample's chromosomes in bp, by name.
-        texts: What the file says of itself.
+    Chromosomes have lengths in bp, and texts are what the file says of itself.
 
     Raises:
         OSError: If the file cannot be written.
     """
-    with h5py.File(path, "w") as file:
-        group: h5py.Group = file
-        if path.suffix == ".mcool":
-            file.attrs.update({"format": "HDF5::MCOOL", "format-version": 2, "bin-type": "fixed"})
-            group = file.create_group(f"resolutions/{RESOLUTION}")
-        _fill(group, chromosomes, texts)
-
-
-def _fill(group: h5py.Group, chromosomes: Mapping[str, int], texts: Mapping[str, str]) -> None:
-    """Fill an empty HDF5 group with the sample as one cooler."""
     lengths = np.array(list(chromosomes.values()), dtype=np.int32)
     bins = np.array([bins_in(length) for length in chromosomes.values()])
     starts = np.concatenate([np.arange(count, dtype=np.int32) for count in bins]) * RESOLUTION
@@ -62,20 +49,23 @@ def _fill(group: h5py.Group, chromosomes: Mapping[str, int], texts: Mapping[str,
         "indexes/chrom_offset": np.concatenate([[0], np.cumsum(bins)]).astype(np.int64),
         "indexes/bin1_offset": np.searchsorted(rows, np.arange(bins.sum() + 1)).astype(np.int64),
     }
-    for name, values in tables.items():
-        group.create_dataset(name, data=values, track_times=False)
-
-    group.attrs.update(
-        {
-            "format": "HDF5::Cooler",
-            "format-version": 3,
-            "bin-type": "fixed",
-            "bin-size": RESOLUTION,
-            "storage-mode": "symmetric-upper",
-            "nchroms": len(bins),
-            "nbins": int(bins.sum()),
-            "nnz": len(counts),
-            "sum": int(counts.sum()),
-            **texts,
-        }
-    )
+    attributes = {
+        "format": "HDF5::Cooler",
+        "format-version": 3,
+        "bin-type": "fixed",
+        "bin-size": RESOLUTION,
+        "storage-mode": "symmetric-upper",
+        "nchroms": len(bins),
+        "nbins": int(bins.sum()),
+        "nnz": len(counts),
+        "sum": int(counts.sum()),
+        **texts,
+    }
+    with h5py.File(path, "w") as file:
+        group: h5py.Group = file
+        if path.suffix == ".mcool":
+            file.attrs.update({"format": "HDF5::MCOOL", "format-version": 2, "bin-type": "fixed"})
+            group = file.create_group(f"resolutions/{RESOLUTION}")
+        for name, values in tables.items():
+            group.create_dataset(name, data=values, track_times=False)
+        group.attrs.update(attributes)

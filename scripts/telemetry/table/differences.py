@@ -7,43 +7,34 @@ from telemetry.records.fields import Dictionary
 from telemetry.records.runs import Observation
 from telemetry.table import otlp
 
+MATPLOTLIB = ("fontlist-*.json", ".config/matplotlib")
+"""A list of fonts, and an empty folder for settings."""
+
 
 @dataclass(frozen=True)
 class Effect:
-    """One difference between two runs.
-
-    Attributes:
-        kind: What differs: "field", "header", "nothing" if nothing is sent any more, ...
-        words: The difference in the words of the page; code stands between backticks.
-    """
+    """One difference between two runs, in words in which code stands between backticks."""
 
     kind: str
+    """What differs: "field", "header", "nothing" if nothing is sent any more, ..."""
     words: str
 
     def __str__(self) -> str:
         return self.words
 
 
-def values(seen: Observation) -> dict[str, str]:
-    """Return what a run sent, by field.
+def settled(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
+    """Return what a run sent by field, without the values that differ from run to run.
 
     Raises:
         DecodeError: If its message cannot be read.
     """
-    return {row.field: row.value for row in otlp.rows(seen.body)}
-
-
-def settled(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
-    """Return what a run sent, without the values that differ from run to run."""
+    differ = {name for name, entry in dictionary.items() if entry.varies == "by run"}
     return {
-        name: "differs by run" if _differs_by_run(name, value, dictionary) else value
-        for name, value in values(seen).items()
+        # What somebody set does not differ, even where otherwise something is drawn at random.
+        row.field: "differs by run" if row.field in differ and "Zqx" not in row.value else row.value
+        for row in otlp.rows(seen.body)
     }
-
-
-def _differs_by_run(name: str, value: str, dictionary: Dictionary) -> bool:
-    # What somebody set does not differ, even where otherwise something is drawn at random.
-    return name in dictionary and dictionary[name].varies == "by run" and "Zqx" not in value
 
 
 def describe(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
@@ -68,12 +59,12 @@ def describe(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
 
 
 def files_of(seen: Observation) -> dict[str, str]:
-    """Return the files that a run made, apart from the list of fonts that matplotlib keeps."""
+    """Return the files that a run made, apart from what matplotlib keeps for itself."""
     plots = seen.run.argv[:1] == ("plot",) or "--plot-dir" in seen.run.argv
     return {
         path: digest
         for path, digest in seen.files.items()
-        if not (plots and PurePosixPath(path).match("fontlist-*.json"))
+        if not (plots and any(map(PurePosixPath(path).match, MATPLOTLIB)))
     }
 
 

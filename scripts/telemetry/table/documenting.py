@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from telemetry.records import findings, table
+from telemetry.records import table
 from telemetry.records.fields import Dictionary
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.rows import to_tsv
@@ -15,12 +15,7 @@ from telemetry.table import machine, otlp
 
 
 def document(seen: Observation, inputs: Mapping[str, Path]) -> Documented:
-    """Put together what is kept of a captured run.
-
-    Args:
-        seen: The run.
-        inputs: Its input files, by name.
-    """
+    """Put together what is kept of a captured run and of its input files, by name."""
     rows = [(row.field, row.value) for row in otlp.rows(seen.body)]
     message = otlp.otlp_json(seen.body)
     provenance = Provenance(
@@ -46,14 +41,9 @@ def document(seen: Observation, inputs: Mapping[str, Path]) -> Documented:
 def compare(
     seen: Observation, new: Documented, old: Documented | None, dictionary: Dictionary, mend: str
 ) -> list[Finding]:
-    """Compare a run with the dictionary, with this machine and with the documented run.
+    """Compare a run with the dictionary, with this machine and with the documented run, if any.
 
-    Args:
-        seen: The run.
-        new: What is kept of it.
-        old: The documented run; None if there is none.
-        dictionary: What the site says.
-        mend: What to do if a changed value is right.
+    `new` is what is kept of it, and `mend` what to do if a changed value is right.
     """
     rows = otlp.rows(seen.body)
     found = dictionary.compare(
@@ -71,21 +61,3 @@ def compare(
             if before.get(name, value) != value
         ]
     return found
-
-
-def write_or_compare(
-    new: Documented, old: Documented | None, dictionary: Dictionary, *, write: bool, mend: str
-) -> list[Finding]:
-    """Write the table, or compare it with the committed one.
-
-    Returns:
-        No findings if the committed table is that of the run.
-    """
-    return findings.write_or_compare(
-        table.render(new),
-        old=old.lines(dictionary) if old else None,
-        new=new.lines(dictionary),
-        write=write,
-        kind=Kind.OUTDATED_TABLE,
-        mend=f"it is not that of `{new.provenance.command}`; {mend}",
-    )

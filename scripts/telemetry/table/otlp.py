@@ -1,13 +1,13 @@
 """OTLP message -> rows, and OTLP JSON. Pure functions."""
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -35,6 +35,9 @@ NESTED = {
     "ScopeSpans": ("spans", "scope"),
 }
 
+# Protobuf's own JSON has them in base64, OTLP's in hexadecimal.
+IDS = frozenset({"traceId", "spanId", "parentSpanId"})
+
 
 @lru_cache(maxsize=2000)
 def rows(body: bytes) -> tuple[Row, ...]:
@@ -56,28 +59,13 @@ def otlp_json(body: bytes) -> str:
     the OTLP specification, "JSON Protobuf Encoding".
     """
     request = ExportTraceServiceRequest.FromString(body)
-    tree = MessageToDict(request, use_integers_for_enums=True)
-    for resource, resource_tree in zip(
-        request.resource_spans, tree.get("resourceSpans", []), strict=True
-    ):
-        for scope, scope_tree in zip(
-            resource.scope_spans, resource_tree.get("scopeSpans", []), strict=True
-        ):
-            for span, span_tree in zip(scope.spans, scope_tree.get("spans", []), strict=True):
-                _set_hexadecimal_ids(span, span_tree)
-                for link, link_tree in zip(span.links, span_tree.get("links", []), strict=True):
-                    _set_hexadecimal_ids(link, link_tree)
+    text = MessageToJson(request, use_integers_for_enums=True)
+    tree = json.loads(text, object_hook=_with_hexadecimal_ids)
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
 
 
-def _set_hexadecimal_ids(message: Any, tree: dict[str, Any]) -> None:
-    for name, key in (
-        ("trace_id", "traceId"),
-        ("span_id", "spanId"),
-        ("parent_span_id", "parentSpanId"),
-    ):
-        if key in tree:
-            tree[key] = getattr(message, name).hex()
+def _with_hexadecimal_ids(tree: dict[str, Any]) -> dict[str, Any]:
+    return {key: b64decode(v).hex() if key in IDS else v for key, v in tree.items()}
 
 
 def _flatten(message: Message) -> Iterator[Row]:

@@ -32,17 +32,13 @@ region, takes 2,500,000 bp at random: one chromosome of that very length leaves 
 
 
 class Stripe(NamedTuple):
-    """A planted stripe.
-
-    Attributes:
-        side: The triangle of the symmetric map in which StripePy sees it as a column.
-        anchor: Its middle, in bins from the start of the chromosome.
-        height: Its reach from the diagonal, in bins.
-    """
+    """A planted stripe, in the triangle of the symmetric map where StripePy sees it as a column."""
 
     side: Literal["lower", "upper"]
     anchor: int
+    """Its middle, in bins from the start of the chromosome."""
     height: int
+    """Its reach from the diagonal, in bins."""
 
     def covers(self, row: int, column: int) -> bool:
         """Return whether the stripe holds a pixel of the upper triangle, given in bins."""
@@ -69,13 +65,7 @@ NOISE = 15  # per cent, either way
 
 
 class Pixel(NamedTuple):
-    """A pixel of the upper triangle.
-
-    Attributes:
-        row: Bin, counted from the start of the first chromosome.
-        column: Bin, counted likewise; not before `row`.
-        contacts: How many were seen; at least one.
-    """
+    """A pixel of the upper triangle, in bins counted from the start of the first chromosome."""
 
     row: int
     column: int
@@ -103,32 +93,7 @@ def bins_in(length: int) -> int:
 
 
 def render() -> bytes:
-    """Return the content of the .hic file.
-
-    Raises:
-        UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
-    """
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory, SAMPLE.name)
-        write_hic(path, CHROMOSOMES, list(pixels()))
-        return path.read_bytes()
-
-
-def write_hic(
-    path: Path,
-    chromosomes: Mapping[str, int],
-    pixels: Sequence[Pixel],
-    assembly: str = ASSEMBLY,
-) -> None:
-    """Write pixels as a .hic file, in a process of its own.
-
-    Once imported, hictkpy keeps a core busy until the process ends.
-
-    Args:
-        path: The file to write.
-        chromosomes: Lengths in bp, by name.
-        pixels: The pixels, in bins counted from the start of the first chromosome.
-        assembly: Name of the genome assembly.
+    """Return the content of the .hic file, which is made in a process of its own.
 
     Raises:
         UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
@@ -140,14 +105,16 @@ def write_hic(
     if release < Version("1.4.0"):
         raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev")
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        pool.submit(write_hic_here, path, chromosomes, pixels, assembly).result()
+    with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        path = Path(name, SAMPLE.name)
+        pool.submit(write_hic_here, path, CHROMOSOMES, list(pixels()), ASSEMBLY).result()
+        return path.read_bytes()
 
 
 def write_hic_here(
     path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel], assembly: str
 ) -> None:
-    """Do what `write_hic` does, in this process, which hictkpy will keep busy until it ends."""
+    """Write a .hic file, in this process, which hictkpy keeps busy until it ends."""
     import hictkpy
 
     writer = hictkpy.hic.FileWriter(

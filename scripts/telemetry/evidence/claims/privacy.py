@@ -212,7 +212,7 @@ CLAIMS = (
     Claim(
         "nothing-stored",
         "A run writes no files but those it was asked for; only matplotlib, when it plots, keeps a"
-        " list of fonts.",
+        " list of fonts and an empty folder for settings.",
         STORING,
         nothing_stored,
     ),
