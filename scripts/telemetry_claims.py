@@ -19,7 +19,7 @@ from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.judging import Judgement, judge
 from telemetry.evidence.verification import Tell
 from telemetry.records import claims, documents, exits, files, findings, table
-from telemetry.records.claims import Verification
+from telemetry.records.claims import Verdict, Verification
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.runs import Observation
@@ -109,13 +109,15 @@ def _compare(new: Verification, *, write: bool) -> list[Finding]:
         old=before,
         new=documents.lines(new.settled(tested_as=new), content[files.CLAIMS_SCHEMA].decode()),
         # A machine that can test less does not replace what one that can test more has found.
-        write=write and not (old and old.this_run.namespaces and not new.this_run.namespaces),
+        write=write and not (old and new.not_tried() - old.not_tried()),
         kind=Kind.OUTDATED_CLAIMS,
         mend=claims.MEND,
     )
 
 
 def _summarise(judgements: Sequence[Judgement], runs: int) -> None:
+    for lack in {j.grounds[0]: None for j in judgements if j.verdict is Verdict.NOT_TRIED}:
+        print(f"Not tested here: {lack}")
     verdicts = [judgement.verdict.value for judgement in judgements]
     tally = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
     print(f"{len(verdicts)} claims ({tally}), {runs} runs of stripepy")

@@ -12,7 +12,7 @@ from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.conditions import REPEATS, UNREACHABLE, delay_name
 from telemetry.evidence.judging import Evidence, judge
 from telemetry.evidence.source_lines import Line
-from telemetry.records import fields, table
+from telemetry.records import claims, fields, table
 from telemetry.records.claims import Verdict
 from telemetry.records.runs import Network, Observation, Request, Run, Wire
 
@@ -164,3 +164,15 @@ def test_a_message_that_cannot_be_read_and_a_run_that_died_are_no_verdicts() -> 
 def test_every_claim_has_something_that_turns_it_red() -> None:
     changed = {change.claim for change in test_gate.CHANGES.values()}
     assert changed | set(OBSERVED) | set(LINES) == {claim.id for claim in CLAIMS}
+
+
+def test_a_machine_that_can_test_less_compares_what_it_tested() -> None:
+    committed = claims.load()
+    first, second, *others = committed.claims
+    lacking = first.model_copy(update={"verdict": Verdict.NOT_TRIED})
+    changed = second.model_copy(update={"sentence": "another"})
+    less = committed.model_copy(update={"claims": [lacking, second, *others]})
+    other = committed.model_copy(update={"claims": [lacking, changed, *others]})
+    assert less.not_tried() == {first.id}
+    assert less.settled(tested_as=less) == committed.settled(tested_as=less)
+    assert other.settled(tested_as=other) != committed.settled(tested_as=other)

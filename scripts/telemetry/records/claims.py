@@ -143,12 +143,12 @@ class Verification(Record):
         """Return what should be the same in another verification.
 
         Args:
-            tested_as: The verification that it is compared with. One that had no namespaces saw
-                less: what it could not test is left out, and so is by how many runs it tested.
+            tested_as: The verification that it is compared with. If it could test less, that is
+                left out, and so is by how many runs it tested.
         """
-        if tested_as.this_run.namespaces:
+        not_tried = tested_as.not_tried()
+        if not not_tried:
             return self.model_dump(mode="json", exclude={"this_run"})
-        not_tried = {c.id for c in tested_as.claims if c.verdict == Verdict.NOT_TRIED}
         return {
             "claims": [
                 (claim.id, claim.sentence, claim.verdict.value)
@@ -158,6 +158,10 @@ class Verification(Record):
             "options": [option.model_dump() for option in self.options],
             "places": [place.model_dump() for place in self.places],
         }
+
+    def not_tried(self) -> set[str]:
+        """Claims that its machine could not test."""
+        return {claim.id for claim in self.claims if claim.verdict is Verdict.NOT_TRIED}
 
     def claim(self, id_: str) -> ClaimResult | None:
         """The claim of that name; None for none."""
