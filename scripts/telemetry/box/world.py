@@ -21,25 +21,15 @@ CLIENT = "client.example"
 
 @dataclass(frozen=True)
 class Names:
-    """What the machine and its user are called.
+    """What the machine and its user are called."""
 
-    Attributes:
-        work: Name of the working directory.
-        home: Name of the home folder.
-        host: Name of the machine.
-        user: Name of the user.
-        person: The user's full name.
-        machine: The machine's identifier, 32 hexadecimal digits.
-        variables: Further variables of every run.
-    """
-
-    work: str = "work"
-    home: str = "home"
-    host: str = "machine"
-    user: str = "user"
-    person: str = "User"
-    machine: str = "0" * 32
-    variables: Mapping[str, str] = field(default_factory=dict)
+    work: str = "work"  # name of the working directory
+    home: str = "home"  # name of the home folder
+    host: str = "machine"  # name of the machine
+    user: str = "user"  # name of the user
+    person: str = "User"  # the user's full name
+    machine: str = "0" * 32  # the machine's identifier, 32 hexadecimal digits
+    variables: Mapping[str, str] = field(default_factory=dict)  # further variables of every run
 
     @property
     def environment(self) -> dict[str, str]:
@@ -50,26 +40,17 @@ class Names:
 
 @dataclass(frozen=True)
 class World:
-    """What all runs of one session have around them.
+    """What all runs of one session have around them."""
 
-    Attributes:
-        files: Folder of the files that runs take and leave.
-        interpreter: The Python whose stripepy is run.
-        names: What the machine and its user are called.
-        host: Name of the collector.
-        port: Port of the collector.
-        paths: Folders for PYTHONPATH: the caller's, which decide which stripepy is run.
-        empties_temporary: Whether the root folder and the machine's places for temporary files are
-            private, so that what a run leaves there can be seen; what its command line names must
-            be elsewhere.
-    """
-
-    files: Path
-    interpreter: Path
-    names: Names
-    host: str
-    port: int
+    files: Path  # folder of the files that runs take and leave
+    interpreter: Path  # the Python whose stripepy is run
+    names: Names  # what the machine and its user are called
+    host: str  # name of the collector
+    port: int  # port of the collector
+    # Folders for PYTHONPATH: the caller's, which decide which stripepy is run.
     paths: tuple[str, ...]
+    # Whether the root folder and the machine's places for temporary files are private, so that what
+    # a run leaves there can be seen; what its command line names must be elsewhere.
     empties_temporary: bool = False
 
     @property

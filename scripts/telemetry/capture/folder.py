@@ -23,17 +23,11 @@ WATCHER = Path(__file__).parent / "watcher"
 
 @dataclass(frozen=True)
 class PrivateFolder:
-    """The folder of one run.
+    """The folder of one run."""
 
-    Attributes:
-        root: The folder itself.
-        work: The working directory of the run.
-        home: Its home folder.
-    """
-
-    root: Path
-    work: Path
-    home: Path
+    root: Path  # the folder itself
+    work: Path  # the working directory of the run
+    home: Path  # its home folder
 
     @property
     def temporary(self) -> Path:

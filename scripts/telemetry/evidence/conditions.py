@@ -104,24 +104,16 @@ REPEATS = 2
 
 @dataclass(frozen=True)
 class Option:
-    """An option as the program's own parser describes it.
+    """An option as the program's own parser describes it."""
 
-    Attributes:
-        subcommand: The subcommand that has it; empty for the program itself.
-        flags: How it is written.
-        dest: The parser's name for it.
-        values: Values to test; a lone empty text for an option that takes none; none at all if
-            nothing is known that it accepts.
-        default: What the parser puts in its place.
-        excludes: The parser's names for options that cannot stand beside it.
-    """
-
-    subcommand: str
-    flags: tuple[str, ...]
-    dest: str
+    subcommand: str  # the subcommand that has it; empty for the program itself
+    flags: tuple[str, ...]  # how it is written
+    dest: str  # the parser's name for it
+    # Values to test; a lone empty text for an option that takes none; none at all if nothing is
+    # known that it accepts.
     values: tuple[str, ...]
-    default: object
-    excludes: tuple[str, ...]
+    default: object  # what the parser puts in its place
+    excludes: tuple[str, ...]  # the parser's names for options that cannot stand beside it
 
     @property
     def flag(self) -> str:
@@ -135,21 +127,14 @@ class Option:
 
 @dataclass(frozen=True)
 class Subcommand:
-    """A subcommand as the program's own parser describes it.
+    """A subcommand as the program's own parser describes it."""
 
-    Attributes:
-        name: The subcommand, for plots with their kind.
-        base: Arguments with which it succeeds without a network; None if nobody knows them.
-        options: Its options, help apart.
-        unknown: Positional arguments for which no value is known.
-        same_as: The name of a later one that is the same by another name; empty if there is none.
-    """
-
-    name: str
+    name: str  # the subcommand, for plots with their kind
+    # Arguments with which it succeeds without a network; None if nobody knows them.
     base: tuple[str, ...] | None
-    options: tuple[Option, ...]
-    unknown: tuple[str, ...]
-    same_as: str
+    options: tuple[Option, ...]  # its options, help apart
+    unknown: tuple[str, ...]  # positional arguments for which no value is known
+    same_as: str  # the name of a later one that is the same by another name; empty if there is none
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """Return the arguments with which it succeeds, and further ones."""

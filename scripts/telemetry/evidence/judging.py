@@ -31,36 +31,22 @@ class NotMade(Void):
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What is known before the runs.
+    """What is known before the runs."""
 
-    Attributes:
-        subcommands: The program's subcommands, from its own parser.
-        settings: Variables of the environment, with values to test.
-        lines: The lines of the program that take part in telemetry.
-        setters: The lines of the program that set each field.
-        dictionary: What the site says of each field.
-        documented: The documented run.
-        versions: Installed versions, by package.
-    """
-
-    subcommands: Sequence[Subcommand]
-    settings: Sequence[Setting]
-    lines: Sequence[Line]
-    setters: Mapping[str, Sequence[Line]]
-    dictionary: Dictionary
-    documented: Documented
-    versions: Mapping[str, str]
+    subcommands: Sequence[Subcommand]  # the program's subcommands, from its own parser
+    settings: Sequence[Setting]  # variables of the environment, with values to test
+    lines: Sequence[Line]  # the lines of the program that take part in telemetry
+    setters: Mapping[str, Sequence[Line]]  # the lines of the program that set each field
+    dictionary: Dictionary  # what the site says of each field
+    documented: Documented  # the documented run
+    versions: Mapping[str, str]  # installed versions, by package
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence(Known):
-    """Everything that judges look at.
+    """Everything that judges look at."""
 
-    Attributes:
-        observations: What was seen, by topic.
-    """
-
-    observations: Mapping[str, Sequence[Observation]]
+    observations: Mapping[str, Sequence[Observation]]  # what was seen, by topic
 
     @cached_property
     def by_name(self) -> Mapping[str, Observation]:
@@ -197,46 +183,28 @@ Judge = Callable[[Trial], None]
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence that runs decide.
+    """A sentence that runs decide."""
 
-    Attributes:
-        id: Its name, in links and on the command line.
-        sentence: What is claimed; `{name}` stands for a fact that the judge finds.
-        topics: Topics of the runs that the judge looks at.
-        judge: Looks at them.
-        reason: For a known limit, why the unwelcome answer is expected; otherwise empty.
-        source: For a known limit, the file of stripepy, or the package, that explains it.
-    """
-
-    id: str
-    sentence: str
-    topics: tuple[str, ...]
-    judge: Judge
-    reason: str = ""
-    source: str = ""
+    id: str  # its name, in links and on the command line
+    sentence: str  # what is claimed; `{name}` stands for a fact that the judge finds
+    topics: tuple[str, ...]  # topics of the runs that the judge looks at
+    judge: Judge  # looks at them
+    reason: str = ""  # for a known limit, why the unwelcome answer is expected; otherwise empty
+    source: str = ""  # for a known limit, the file of stripepy, or the package, that explains it
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of a claim, and on what grounds.
+    """What became of a claim, and on what grounds."""
 
-    Attributes:
-        claim: The claim.
-        verdict: What became of it.
-        grounds: What speaks against it, or why there is no verdict; empty if all is well.
-        looked_at: The runs that decided.
-        counts: What was counted.
-        facts: What the sentence is completed with.
-        not_made: Whether the runs that decide were not among those that were made.
-    """
-
-    claim: Claim
-    verdict: Verdict
+    claim: Claim  # the claim
+    verdict: Verdict  # what became of it
+    # What speaks against it, or why there is no verdict; empty if all is well.
     grounds: Sequence[str]
-    looked_at: Sequence[Observation]
-    counts: Mapping[str, int]
-    facts: Mapping[str, str]
-    not_made: bool = False
+    looked_at: Sequence[Observation]  # the runs that decided
+    counts: Mapping[str, int]  # what was counted
+    facts: Mapping[str, str]  # what the sentence is completed with
+    not_made: bool = False  # whether the runs that decide were not among those that were made
 
     @property
     def sentence(self) -> str:

@@ -64,17 +64,11 @@ CLIENTS = frozenset(
 
 @dataclass(frozen=True, order=True)
 class Line:
-    """A line of stripepy that takes part in telemetry, or could.
+    """A line of stripepy that takes part in telemetry, or could."""
 
-    Attributes:
-        file: Path in the package, with slashes.
-        line: Its number, from 1.
-        what: What it does there.
-    """
-
-    file: str
-    line: int
-    what: str
+    file: str  # path in the package, with slashes
+    line: int  # its number, from 1
+    what: str  # what it does there
 
 
 def find() -> list[Line]:

@@ -159,15 +159,10 @@ WITHOUT_EFFECT = "all without an effect"
 
 @dataclass(frozen=True)
 class Setting:
-    """Variables of the environment with values to test.
+    """Variables of the environment with values to test."""
 
-    Attributes:
-        name: What the setting is called.
-        environment: The variables with their values.
-    """
-
-    name: str
-    environment: Mapping[str, str]
+    name: str  # what the setting is called
+    environment: Mapping[str, str]  # the variables with their values
 
     @property
     def is_trust(self) -> bool:

@@ -36,13 +36,9 @@ Tell = Callable[[int, int, Observation], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Known):
-    """What is to be tested.
+    """What is to be tested."""
 
-    Attributes:
-        topics: The runs, by topic.
-    """
-
-    topics: Mapping[str, Sequence[Run]]
+    topics: Mapping[str, Sequence[Run]]  # the runs, by topic
 
 
 def make_plan(world: World) -> Plan:

@@ -16,16 +16,11 @@ FOLLOWS_FROM = {
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of one option.
+    """What became of one option."""
 
-    Attributes:
-        option: The option.
-        tested: The command lines that tested it.
-        fields: Every field whose value it changed, with the values.
-    """
-
-    option: Option
-    tested: tuple[str, ...]
+    option: Option  # the option
+    tested: tuple[str, ...]  # the command lines that tested it
+    # Every field whose value it changed, with the values.
     fields: tuple[tuple[str, tuple[str, ...]], ...]
 
 

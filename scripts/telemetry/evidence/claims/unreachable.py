@@ -19,17 +19,11 @@ SILENT = (Network.SILENT, Network.BLACK_HOLE)
 
 @dataclass(frozen=True)
 class Delay:
-    """How much later a command ended than with telemetry off.
+    """How much later a command ended than with telemetry off."""
 
-    Attributes:
-        network: What it met.
-        least: The shortest delay, in seconds.
-        most: The longest delay, in seconds.
-    """
-
-    network: Network
-    least: float
-    most: float
+    network: Network  # what it met
+    least: float  # the shortest delay, in seconds
+    most: float  # the longest delay, in seconds
 
 
 def delays(evidence: Evidence) -> list[Delay]:
