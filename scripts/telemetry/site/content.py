@@ -35,16 +35,13 @@ class Unknown(DirectiveError):  # noqa: N818 -- a page can be mended
 class Content:
     """What the pages show: records that agree with each other and may be published.
 
-    Attributes:
-        handling: What the maintainers state, by "section.key".
-
     Raises:
         UserError: If they do not; names the first thing that is wrong.
     """
 
     run: Documented
     dictionary: Dictionary
-    handling: Mapping[str, str]
+    handling: Mapping[str, str]  # what the maintainers state, by "section.key"
     verification: Verification
     history: History
 
