@@ -46,6 +46,10 @@ def before(line: str, code: str) -> tuple[str, str]:
     return line, f"{depth}exec({code!r}, globals() | locals())\n{line}"
 
 
+TELLS_OF_HOME = before(
+    VIEWING,
+    "p = __import__('pathlib').Path.home()\ntry: (p / '.zqx').write_text('1'); (p / '.zqx').unlink()\nexcept OSError as e: telem_span.set_attribute('params.zqx', e.errno)",
+)
 NOT, STALE, VOID = Verdict.DOES_NOT_HOLD, Verdict.STALE, Verdict.VOID
 
 
@@ -363,11 +367,11 @@ CHANGES = {
         "surroundings", "adds `zqx`", ("view", f"{CONTAINER}: view"),
     ),
     "more is sent from a home that cannot be written": Change(
-        {VIEW: before(VIEWING, "p = __import__('pathlib').Path.home()\ntry: (p / '.zqx').write_text('1'); (p / '.zqx').unlink()\nexcept OSError as e: telem_span.set_attribute('params.zqx', e.errno)")},
+        {VIEW: TELLS_OF_HOME},
         "surroundings", "adds `params.zqx`", ("view", f"{JOB}: view"),
     ),
     "more is sent from a home that is full": Change(
-        {VIEW: before(VIEWING, "p = __import__('pathlib').Path.home()\ntry: (p / '.zqx').write_text('1'); (p / '.zqx').unlink()\nexcept OSError as e: telem_span.set_attribute('params.zqx', e.errno)")},
+        {VIEW: TELLS_OF_HOME},
         "surroundings", "adds `params.zqx`", ("view", f"{LOGIN}: view"),
     ),
     "more is sent from a later year": Change(

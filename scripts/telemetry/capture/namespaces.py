@@ -165,11 +165,9 @@ def _unshare(flags: int, user: int | None = None) -> bool:
 def _mount(
     source: str | None, target: str, flags: int, kind: str | None = None, options: str | None = None
 ) -> None:
-    texts = (None if text is None else os.fsencode(text) for text in (source, target, kind))
-    source_, target_, kind_ = texts
-    data = None if options is None else options.encode()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(source_, target_, kind_, flags, data) != 0:
+    texts = (source, target, kind, options)
+    *which, data = (None if text is None else os.fsencode(text) for text in texts)
+    if ctypes.CDLL(None, use_errno=True).mount(*which, flags, data) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), target)
 
