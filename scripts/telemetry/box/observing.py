@@ -1,16 +1,16 @@
 """Make many runs, several at once, each with a supervisor of its own."""
 
-import contextlib
 import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 
@@ -48,43 +48,42 @@ def observe(
     if have_namespaces():
         _load_supervisor()
     seen: dict[str, Observation] = {}
-    for phase in _phases(runs):
-        with contextlib.ExitStack() as pools:
-            futures = []
-            for some, at_once in phase:
-                pool = pools.enter_context(ThreadPoolExecutor(at_once))
-                futures += [pool.submit(_observe_one, run, world) for run in some]
-            try:
-                for future in as_completed(futures):
-                    observation = future.result()
-                    seen[observation.run.name] = observation
-                    tell(observation)
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                for process in multiprocessing.active_children():
-                    process.terminate()
-                raise
+
+    def collect(futures: Iterable[Future[Observation]]) -> None:
+        for future in as_completed(futures):
+            observation = future.result()
+            seen[observation.run.name] = observation
+            tell(observation)
+
+    def start(pool: Executor, *, timed: bool, waits: bool) -> list[Future[Observation]]:
+        wanted = [run for run in runs if (run.timed, run.waits) == (timed, waits)]
+        return [pool.submit(_observe_one, run, world) for run in wanted]
+
+    pools = [ThreadPoolExecutor(size) for size in (1, os.cpu_count(), WAITING_AT_ONCE)]
+    alone, cores, others = pools
+    with alone, cores, others:
+        try:
+            collect(start(alone, timed=True, waits=False))
+            timed = start(others, timed=True, waits=True)
+            # One core's place is taken as long as the time of these is measured.
+            cores.submit(wait, timed)
+            rest = (start(others, timed=False, waits=True), start(cores, timed=False, waits=False))
+            collect(chain(timed, *rest))
+        except BaseException:
+            for pool in pools:
+                pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
     return {run.name: seen[run.name] for run in runs}
-
-
-def _phases(runs: Sequence[Run]) -> Iterator[list[tuple[list[Run], int]]]:
-    """Yield what goes on at the same time: runs, and how many of them at once.
-
-    Where time matters, others must not take the cores.
-    """
-    yield [([run for run in runs if run.timed and not run.waits], 1)]
-    yield [([run for run in runs if run.timed and run.waits], WAITING_AT_ONCE)]
-    yield [
-        ([run for run in runs if not run.timed and run.waits], 2),
-        ([run for run in runs if not run.timed and not run.waits], os.cpu_count() or 1),
-    ]
 
 
 @cache
 def _load_supervisor() -> None:
     """Start the server that forks supervisors, with their modules loaded once for all."""
-    _CONTEXT.set_forkserver_preload(["telemetry.box.supervisor", "h5py"])
+    # A process that is forked loads the main script, and that what is here.
+    ours = (name for name in sys.modules if name.startswith("telemetry."))
+    _CONTEXT.set_forkserver_preload(["telemetry.box.supervisor", "h5py", *ours])
     before = os.environ.get("PYTHONPATH")
     # It looks for what it loads where Python does, not where this process does. What the caller
     # has there is for stripepy: a sitecustomize that starts a thread would keep namespaces out.

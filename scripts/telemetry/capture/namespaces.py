@@ -121,8 +121,10 @@ def entries_of_private_places(keeps: Collection[Path]) -> set[str]:
     """Return what is in the private root folder and in emptied places for temporary files.
 
     Args:
-        keeps: Folders that were kept, and are left out.
+        keeps: Folders that were kept, and are left out; without any, no place is private.
     """
+    if not keeps:
+        return set()
     found = {str(entry) for entry in Path("/").iterdir()}
     for place in TEMPORARY:
         for folder, folders, names in os.walk(place):

@@ -355,8 +355,8 @@ def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
             for value in new or option.values[:1]:
                 tested.add((option.flag, value))
                 yield _run(option.run_name(value), option_argv(subcommand, option, value))
-    words = ("--force", "-n", "NONE", "--roi", "middle", "--plot-dir", FIGURES, "--low-memory")
-    more = ("--log-file", LOG, "--constrain-heights", "--verbosity", "debug")
+    words = ("--force", "-n", "NONE", "--low-memory", "--constrain-heights")
+    more = ("--log-file", LOG, "--verbosity", "debug")
     together = ("call", f"{MATRIX}.hic", RESOLUTION, "-o", RESULT, *words, *more)
     yield _run(together_name("call"), together)
 
@@ -386,18 +386,17 @@ def option_argv(subcommand: Subcommand, option: Option, value: str) -> tuple[str
 def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Every variable that is said, or could be thought, to switch telemetry off."""
     every = dict.fromkeys(SWITCHES, SWITCH_VALUES) | OTHER_SWITCHES
-    for subcommand in known:
-        if subcommand.argv() == LIST:
-            tested = [{variable: value} for variable in every for value in every[variable]]
-        else:
-            tested = [{name: every[name][0]} for name in every if name not in WITHOUT_SWITCHING]
-            tested.append({name: every[name][0] for name in WITHOUT_SWITCHING})
-        for environment in tested:
-            yield _run(
-                switch_name(subcommand.name, environment),
-                subcommand.argv(),
-                environment=environment,
-            )
+    quickest = [subcommand for subcommand in known if subcommand.argv() == LIST]
+    tested = [(s, {name: value}) for s in quickest for name in every for value in every[name]]
+    together = {name: every[name][0] for name in WITHOUT_SWITCHING}
+    alone = ({name: every[name][0]} for name in every if name not in WITHOUT_SWITCHING)
+    for number, environment in enumerate((*alone, together)):
+        # The switch itself by both names of each, the others by one.
+        some = known if SWITCHES[0] in environment else _by_one_name(known, number)
+        tested += [(s, environment) for s in some if s not in quickest]
+    for subcommand, environment in tested:
+        name = switch_name(subcommand.name, environment)
+        yield _run(name, subcommand.argv(), environment=environment)
 
 
 def switch_name(subcommand: str, environment: Mapping[str, str]) -> str:

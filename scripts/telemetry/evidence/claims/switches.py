@@ -24,8 +24,8 @@ def _silences(trial: Trial, variable: str, *values: str, silent: bool) -> None:
             trial.expect_message(seen)
     missing = {*values} - {seen.run.environment[variable] for seen in tested}
     trial.expect(not missing, f"{variable} was not tested with {sorted(missing)}")
-    whole = {s.name for s in trial.evidence.subcommands if s.base is not None}
-    untested = sorted(whole - {seen.run.subcommand for seen in tested})
+    same = {s.name: s.same_as or s.name for s in trial.evidence.subcommands if s.base is not None}
+    untested = sorted({*same.values()} - {same[seen.run.subcommand] for seen in tested})
     trial.expect(not untested, f"{variable} was not tested with {untested}")
 
 
