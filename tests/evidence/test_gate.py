@@ -374,6 +374,10 @@ CHANGES = {
         {VIEW: TELLS_OF_HOME},
         "surroundings", "adds `params.zqx`", ("view", f"{LOGIN}: view"),
     ),
+    "more is sent where the disk is full": Change(
+        {TELEMETRY: (MACHINE, MACHINE + ' **({} if os.statvfs(".").f_bavail else {"zqx": "1"}),')},
+        "fields", "undocumented-field: zqx", ("call", "call: the disk is full"),
+    ),
     "more is sent from a later year": Change(
         {DOWNLOAD: (PARAMETER, PARAMETER + '                **({"params.zqx": 1} if __import__("time").time() > 19e8 else {}),\n')},
         "dates", "adds `params.zqx`", ("download", *DATED),

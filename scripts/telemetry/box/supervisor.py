@@ -49,7 +49,7 @@ def supervise(run: Run, world: World) -> Observation:
         keeps = _kept_folders(run, world, folder) if world.empties_temporary else set()
         if not namespaces.enter(world.names.host, covers, keeps, run.user):
             return Observation(run, not_tried=NO_NAMESPACES)
-        _furnish(run, folder)
+        _furnish(run, world, folder)
         before, elsewhere = folder.times(), namespaces.entries_of_private_places(keeps)
         # For the digest of result files; no sooner, since it starts threads.
         import h5py  # noqa: F401
@@ -111,7 +111,7 @@ def _own_covers(run: Run, world: World, folder: PrivateFolder) -> dict[str, Path
     return covers
 
 
-def _furnish(run: Run, folder: PrivateFolder) -> None:
+def _furnish(run: Run, world: World, folder: PrivateFolder) -> None:
     """Put up what a run finds around it besides its private folder."""
     for marker in map(Path, run.markers):
         marker.parent.mkdir(parents=True, exist_ok=True)
@@ -119,10 +119,19 @@ def _furnish(run: Run, folder: PrivateFolder) -> None:
     if run.home is Home.READ_ONLY:
         namespaces.mount_empty(folder.home, namespaces.MS_RDONLY)
     elif run.home is Home.FULL:
-        namespaces.mount_empty(folder.home, options="size=1")
-        with contextlib.suppress(OSError), (folder.home / "full").open("wb", 0) as file:
-            while file.write(bytes(PIPE_BYTES)):
-                pass
+        _mount_full(folder.home)
+    if run.disk_full:
+        for place in (folder.home, folder.work, folder.temporary):
+            _mount_full(place)
+        folder.link_inputs(run, world.files)
+
+
+def _mount_full(folder: Path) -> None:
+    """Put a file system without space over a folder; names and short links find room."""
+    namespaces.mount_empty(folder, options="size=1")
+    with contextlib.suppress(OSError), (folder / "full").open("wb", 0) as file:
+        while file.write(bytes(PIPE_BYTES)):
+            pass
 
 
 def _kept_folders(run: Run, world: World, folder: PrivateFolder) -> set[Path]:

@@ -49,12 +49,16 @@ class PrivateFolder:
         """
         for folder in (self.work, self.home, self.temporary):
             folder.mkdir()
-        for name, target in run.inputs.items():
-            (self.work / name).symlink_to((files / target).absolute())
+        self.link_inputs(run, files)
         for name, text in run.home_files.items():
             (self.home / name).write_text(text.replace("{host}", host))
             (self.home / name).chmod(0o600)
         self.record.touch()
+
+    def link_inputs(self, run: Run, files: Path) -> None:
+        """Put the inputs of a run into its working directory, as links to where they are taken."""
+        for name, target in run.inputs.items():
+            (self.work / name).symlink_to((files / target).absolute())
 
     def changed(self, before: Mapping[Path, int]) -> dict[str, str]:
         """Return the SHA-256 of each file that was made or changed, by path in this folder.

@@ -64,6 +64,11 @@ class Ending(StrEnum):
         number = getattr(signal, self.value, None)
         return None if number is None else int(number)
 
+    @property
+    def kills(self) -> bool:
+        """Whether a process ends at once; Python turns SIGINT into an error."""
+        return self.signal is not None and self is not Ending.SIGINT
+
 
 class Home(StrEnum):
     """What the home folder allows."""
@@ -105,6 +110,7 @@ class Run:
     watched: bool = False  # whether the watcher looks at it from inside
     terminal: bool = False  # whether its input and output are a terminal
     home: Home = Home.USUAL  # what its home folder allows
+    disk_full: bool = False  # whether nothing that takes space can be written to its folders
     user: int | None = None  # the user's id; None for the one outside
     markers: tuple[str, ...] = ()  # empty files to find by these paths, in the root folder or /run
     # Names of hosts that its command line asks for, and that exist in its network.
@@ -140,7 +146,7 @@ class Run:
             and self.ending is Ending.NORMAL
             and self.trusts
             and not (self.terminal or self.prefix or self.home_files or self.markers)
-            and (self.home, self.user) == (Home.USUAL, None)
+            and (self.home, self.disk_full, self.user) == (Home.USUAL, False, None)
             and not (self.hosts or self.missing_hosts)
         )
 

@@ -69,12 +69,18 @@ ANSWERS = (
     ),
     Answer(
         "What it costs",
-        "{fact:delay.answers}; {fact:delay} if the collector is out of reach",
+        "{fact:delay.answers}; {fact:delay} if the collector is out of reach,"
+        " {fact:delay.name-server} if the name server is silent",
         (
             Ground("delay-none", "If the collector answers … {fact:delay.answers} later"),
             Ground(
                 "delay-seconds",
                 "If the collector cannot be reached … {fact:delay} later",
+                Verdict.KNOWN_LIMIT,
+            ),
+            Ground(
+                "delay-name-server",
+                "If the name server never answers … {fact:delay.name-server} later",
                 Verdict.KNOWN_LIMIT,
             ),
         ),

@@ -85,6 +85,7 @@ def _effect(aspect: str, before: str | None, after: str | None) -> Effect:
     kind, _, name = aspect.partition(" ")
     if kind not in {"field", "header"}:
         words = "shows the collector a certificate" if kind == "client" else ""
+        words = f"writes `{after}`" if (kind, before) == ("files", "none") else words
         return Effect(aspect, words or f"{aspect}: {after} instead of {before}")
     verb = "adds" if before is None else "removes" if after is None else "changes"
     return Effect(kind, f"{verb} {'the header ' if kind == 'header' else ''}`{name}`")

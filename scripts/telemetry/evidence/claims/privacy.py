@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from telemetry.evidence import planted
 from telemetry.evidence.judging import Claim, Trial, Void
-from telemetry.records.runs import Ending, Network, Observation
+from telemetry.records.runs import Network, Observation
 from telemetry.table.differences import files_of
 
 # Runs of ordinary users: nothing in their environment is meant for OpenTelemetry.
@@ -165,14 +165,13 @@ def nothing_stored(trial: Trial) -> None:
 
 
 def nothing_left_running(trial: Trial) -> None:
-    ended_by_others = {Ending.SIGTERM, Ending.SIGHUP, Ending.SIGKILL}
     for seen in trial.runs(
         "commands",
         "failures",
         "refusals",
         "options",
         "endings",
-        where=lambda seen: seen.run.ending not in ended_by_others,
+        where=lambda seen: not seen.run.ending.kills,
     ):
         left = seen.wire.left_running
         trial.expect(not left, f"`{seen.run.command}` left running: {', '.join(left)}")
