@@ -96,23 +96,22 @@ def _progress() -> Tell:
 
 def _compare(new: Verification, *, write: bool) -> list[Finding]:
     """Compare with the committed verification; replace it if that is asked for and it differs."""
-    old, before = None, None
-    try:
-        old = claims.load()
-        schema = files.read(files.CLAIMS_SCHEMA, claims.MEND)
-        before = documents.lines(old.settled(tested_as=new), schema)
-    except UserError as error:
-        print(f"note: {error.message}", file=sys.stderr)
-    content = claims.render(new)
-    return findings.write_or_compare(
-        content,
-        old=before,
-        new=documents.lines(new.settled(tested_as=new), content[files.CLAIMS_SCHEMA].decode()),
-        # A machine that can test less does not replace what one that can test more has found.
-        write=write and not (old and new.not_tried() - old.not_tried()),
+    return findings.write_or_compare_document(
+        claims.render(new),
+        load=lambda: claims.load().settled(tested_as=new),
+        new=new.settled(tested_as=new),
+        write=write and not _tests_less(new),
         kind=Kind.OUTDATED_CLAIMS,
         mend=claims.MEND,
     )
+
+
+def _tests_less(new: Verification) -> bool:
+    """Whether this machine left out what the committed verification tested."""
+    try:
+        return bool(new.not_tried() - claims.load().not_tried())
+    except UserError:
+        return False
 
 
 def _summarise(judgements: Sequence[Judgement], runs: int) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 # Where PYTHONSAFEPATH is set, Python does not look here.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from telemetry.records import documents, exits, fields, files, findings, releases
+from telemetry.records import exits, fields, files, findings, releases
 from telemetry.records.exits import Exit, UserError
-from telemetry.records.findings import Finding, Kind, write_or_compare
-from telemetry.records.releases import History, Setup
+from telemetry.records.findings import Finding, Kind
+from telemetry.records.releases import Setup
 from telemetry.releases import environments, history
 from telemetry.releases.changes import changes, since_faults, steps
 
@@ -50,7 +50,14 @@ def main() -> int:
             Finding(Kind.SINCE_DISAGREES, field, "", f"{shows}; correct `since` of its entry")
             for field, shows in since_faults(new, dictionary).items()
         ]
-        found += _compare(new, write=not options.check)
+        found += findings.write_or_compare_document(
+            releases.render(new),
+            load=lambda: releases.load().settled(),
+            new=new.settled(),
+            write=not options.check,
+            kind=Kind.OUTDATED_RELEASES,
+            mend=releases.MEND,
+        )
     findings.show(found, files.RELEASES)
     return Exit.FINDINGS if found else Exit.OK
 
@@ -95,26 +102,6 @@ def _progress() -> Callable[[Setup], None]:
         print(f"{seconds:4.0f} s: {what}: {setup.told_state}", file=sys.stderr, flush=True)
 
     return tell
-
-
-def _compare(new: History, *, write: bool) -> list[Finding]:
-    """Compare with the committed history; replace it if that is asked for and it differs."""
-    content = releases.render(new)
-    schema = content[files.RELEASES_SCHEMA].decode()
-    try:
-        committed = files.read(files.RELEASES_SCHEMA, releases.MEND)
-        old = documents.lines(releases.load().settled(), committed)
-    except UserError as error:
-        print(f"note: {error.message}", file=sys.stderr)
-        old = None
-    return write_or_compare(
-        content,
-        old=old,
-        new=documents.lines(new.settled(), schema),
-        write=write,
-        kind=Kind.OUTDATED_RELEASES,
-        mend=releases.MEND,
-    )
 
 
 if __name__ == "__main__":

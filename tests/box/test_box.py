@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from telemetry.box import observing, supervisor, world
 from telemetry.box.observing import observe
 from telemetry.box.world import World
 from telemetry.records import table
-from telemetry.records.runs import Ending, Mode, Network, Observation, Run
+from telemetry.records.runs import Ending, Home, Mode, Network, Observation, Run
 from telemetry.table import otlp
 
 LIST = ("download", "--list-only")
@@ -88,6 +89,13 @@ def test_each_condition_has_its_effect(seen: dict[str, Observation]) -> None:
     assert seen["interrupted"].exit_status == -signal.SIGINT
     assert seen["untrusted"].wire.connections > 0
     assert seen["too slow"].timed_out
+
+
+def test_a_run_leaves_nothing_on_the_machine(here: World) -> None:
+    private = replace(here, empties_temporary=True)
+    seen = observe([Run("read-only", LIST, home=Home.READ_ONLY)], private)["read-only"]
+    assert len(seen.bodies) == 1
+    assert not Path(seen.folder).parent.exists()
 
 
 def test_a_run_whose_supervisor_dies_says_so(here: World, monkeypatch: pytest.MonkeyPatch) -> None:

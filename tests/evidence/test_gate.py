@@ -235,6 +235,10 @@ CHANGES = {
         {TELEMETRY: before("        provider = TracerProvider", "os.environ.pop('OTEL_SDK_DISABLED', None)")},
         "off-sdk-disabled", "reached out", ("download", "switch: download OTEL_SDK_DISABLED=true"),
     ),
+    "OpenTelemetry's own switch counts whatever its value": Change(
+        {"opentelemetry/sdk/trace/__init__.py": ('disabled.lower().strip() == "true"', "bool(disabled)")},
+        "off-sdk-disabled", "sent 0 messages", ("download", "switch: download OTEL_SDK_DISABLED=0"),
+    ),
     "the sampler is ignored": Change(
         {TELEMETRY: before("        provider = TracerProvider", "os.environ.pop('OTEL_TRACES_SAMPLER', None)")},
         "off-sampler", "reached out", ("download", "switch: download OTEL_TRACES_SAMPLER=always_off"),
@@ -276,6 +280,10 @@ CHANGES = {
     "a failure is called a success": Change(
         {TELEMETRY: ("Status(StatusCode.ERROR))\n        span.record", "Status(StatusCode.OK))\n        span.record")},
         "status", "sent STATUS_CODE_OK", ("download: no such data set",),
+    ),
+    "a success has no status": Change(
+        {TELEMETRY: ("            status = Status(StatusCode.OK)", "            return")},
+        "status", "sent None", ("download",),
     ),
     "the run began earlier": Change(
         {TELEMETRY: ("            subcommand,\n            record", "            subcommand, start_time=10**18,\n            record")},
@@ -377,6 +385,10 @@ CHANGES = {
     "more is sent where the disk is full": Change(
         {TELEMETRY: (MACHINE, MACHINE + ' **({} if os.statvfs(".").f_bavail else {"zqx": "1"}),')},
         "fields", "undocumented-field: zqx", ("call", "call: the disk is full"),
+    ),
+    "more is sent through a proxy": Change(
+        {TELEMETRY: (MACHINE, MACHINE + ' **({"zqx": "1"} if "HTTPS_PROXY" in os.environ else {}),')},
+        "fields", "undocumented-field: zqx", ("download", "proxy: HTTPS_PROXY"),
     ),
     "more is sent from a later year": Change(
         {DOWNLOAD: (PARAMETER, PARAMETER + '                **({"params.zqx": 1} if __import__("time").time() > 19e8 else {}),\n')},

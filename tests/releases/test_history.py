@@ -118,6 +118,7 @@ def test_every_kind_of_difference_has_its_own_name() -> None:
         switches={"DO_NOT_TRACK=1": "no effect"},
         settings={"OTEL_TRACES_EXPORTER=none": []},
         destinations=[old],
+        delays={"one way": 4.0, "another way": 3.0},
     )
     after = setup(
         fields={
@@ -132,6 +133,7 @@ def test_every_kind_of_difference_has_its_own_name() -> None:
         switches={"DO_NOT_TRACK=1": "nothing is sent"},
         settings={"OTEL_TRACES_EXPORTER=none": ["nothing is sent"], "NEW=1": []},
         destinations=[new],
+        delays={"one way": 64.0, "another way": 6.0},
     )
     assert [(change.kind, change.what) for change in changes(before, after)] == [
         ("renamed", "new.name"),
@@ -147,6 +149,7 @@ def test_every_kind_of_difference_has_its_own_name() -> None:
         ("destination", "timeout"),
         ("destination", "compression"),
         ("destination", "headers"),
+        ("delay", "one way"),
     ]
     assert changes(before, before) == []
     assert [c.kind for c in changes(setup(state="sends nothing"), after)] == ["state"]

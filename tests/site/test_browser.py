@@ -124,7 +124,7 @@ def test_every_page_is_accessible(
     assert not findings, "\n".join(findings)
 
 
-TOO_WIDE = """[...document.querySelectorAll("body, .wy-nav-content-wrap *")]
+TOO_WIDE = """[...document.querySelectorAll("html, body, .wy-nav-content-wrap *")]
     .filter(element => element.checkVisibility({checkVisibilityCSS: true, checkOpacity: true}))
     .filter(element => element.getBoundingClientRect().right > innerWidth + 0.5
         || (element instanceof HTMLElement && element.scrollWidth > innerWidth))

@@ -12,13 +12,14 @@ from telemetry.site.published import SERVED
 from telemetry.table import otlp
 
 BASE = "https://docs.example/en/latest/"
+REPOSITORY = "https://code.example/site.git"
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site as Read the Docs builds it, where its address is known."""
     folder = tmp_path_factory.mktemp("published")
-    built = build(folder, READTHEDOCS_CANONICAL_URL=BASE)
+    built = build(folder, READTHEDOCS_CANONICAL_URL=BASE, READTHEDOCS_GIT_CLONE_URL=REPOSITORY)
     assert built.returncode == 0, built.stderr
     return folder
 
@@ -46,6 +47,12 @@ def test_every_page_is_listed_once_in_both_indexes(published: Path) -> None:
         assert sitemap.count(f"<loc>{BASE}{name}.html</loc>") == 1
         assert llms.count(f"({BASE}{name}.html): ") == 1
     assert sitemap.count("<loc>") == llms.count("](") == len(sources())
+
+
+def test_every_page_leads_to_the_repository_of_this_site(published: Path) -> None:
+    for name in sources():
+        links = [link.get("href") for link in page(published / f"{name}.html").iter("a")]
+        assert links.count(REPOSITORY) == 1
 
 
 def test_every_page_has_its_address_and_a_description_of_its_own(published: Path) -> None:

@@ -6,8 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import cache
 from itertools import chain
@@ -16,6 +17,7 @@ from multiprocessing.connection import Connection
 
 from telemetry.box.world import World
 from telemetry.capture import namespaces
+from telemetry.capture.folder import PrivateFolder, private_folder
 from telemetry.capture.process import capture
 from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import NO_NAMESPACES, Mode, Observation, Run
@@ -66,7 +68,10 @@ def observe(
             collect(start(alone, timed=True, waits=False))
             timed = start(others, timed=True, waits=True)
             # One core's place is taken as long as the time of these is measured.
-            cores.submit(wait, timed)
+            ended = threading.Semaphore(0)
+            for future in timed:
+                future.add_done_callback(lambda _: ended.release())
+            cores.submit(lambda: [ended.acquire() for _ in timed])
             rest = (start(others, timed=False, waits=True), start(cores, timed=False, waits=False))
             collect(chain(timed, *rest))
         except BaseException:
@@ -117,27 +122,31 @@ def _observe_one(run: Run, world: World) -> Observation:
 
 def supervised(run: Run, world: World) -> Observation:
     """Make a run by a process of its own; if that dies, say so instead of waiting."""
-    receiving, sending = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_supervise, args=(run, world, sending), daemon=True)
-    process.start()
-    sending.close()
-    try:
-        observation: Observation = receiving.recv()
-    except EOFError:
+    # Made and removed out here: in there, it is mounted.
+    with private_folder(world.names.work, world.names.home) as folder:
+        receiving, sending = _CONTEXT.Pipe(duplex=False)
+        process = _CONTEXT.Process(
+            target=_supervise, args=(run, world, folder, sending), daemon=True
+        )
+        process.start()
+        sending.close()
+        try:
+            observation: Observation = receiving.recv()
+        except EOFError:
+            process.join()
+            status = process.exitcode or 0
+            how = f"status {status}" if status >= 0 else signal.Signals(-status).name
+            return Observation(run, fault=f"its supervisor ended with {how}")
+        finally:
+            receiving.close()
         process.join()
-        status = process.exitcode or 0
-        how = f"status {status}" if status >= 0 else signal.Signals(-status).name
-        return Observation(run, fault=f"its supervisor ended with {how}")
-    finally:
-        receiving.close()
-    process.join()
-    return observation
+        return observation
 
 
-def _supervise(run: Run, world: World, sending: Connection) -> None:
+def _supervise(run: Run, world: World, folder: PrivateFolder, sending: Connection) -> None:
     from telemetry.box.supervisor import supervise
 
-    sending.send(supervise(run, world))
+    sending.send(supervise(run, world, folder))
     sending.close()
 
 

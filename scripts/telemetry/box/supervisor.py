@@ -27,7 +27,6 @@ from telemetry.capture.folder import (
     WATCHER,
     PrivateFolder,
     add_path,
-    private_folder,
 )
 from telemetry.records.files import ROOT
 from telemetry.records.runs import NO_NAMESPACES, Ending, Home, Network, Observation, Run, Wire
@@ -41,62 +40,61 @@ LOWEST_PRIORITY = 19
 NOWHERE = "192.0.2.53"
 
 
-def supervise(run: Run, world: World) -> Observation:
+def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
     """Make a run in namespaces that this process enters, which is why it can make only one."""
-    with private_folder(world.names.work, world.names.home) as folder:
-        folder.fill(run, world.files, world.host)
-        covers = {**world.covers, **_own_covers(run, world, folder)}
-        keeps = _kept_folders(run, world, folder) if world.empties_temporary else set()
-        if not namespaces.enter(world.names.host, covers, keeps, run.user):
-            return Observation(run, not_tried=NO_NAMESPACES)
-        _furnish(run, world, folder)
-        before, elsewhere = folder.times(), namespaces.entries_of_private_places(keeps)
-        # For the digest of result files; no sooner, since it starts threads.
-        import h5py  # noqa: F401
+    folder.fill(run, world.files, world.host)
+    covers = {**world.covers, **_own_covers(run, world, folder)}
+    keeps = _kept_folders(run, world, folder) if world.empties_temporary else set()
+    if not namespaces.enter(world.names.host, covers, keeps, run.user):
+        return Observation(run, not_tried=NO_NAMESPACES)
+    _furnish(run, world, folder)
+    before, elsewhere = folder.times(), namespaces.entries_of_private_places(keeps)
+    # For the digest of result files; no sooner, since it starts threads.
+    import h5py  # noqa: F401
 
-        namespaces.adopt_orphans()
-        seen = servers.Seen()
-        # Before there is anything to see.
-        if run.network is not Network.NO_NETWORK:
-            namespaces.lead_everything_here()
-        ports = {world.port, servers.PROXY_PORT, servers.NAME_SERVER_PORT}
-        packets = servers.Packets(ports | {servers.HTTPS_PORT} if run.hosts else ports)
-        packets.start()
-        opened = _open(run, world, seen)
-        process = _Process(run, world, folder)
-        exit_status, timed_out, started, ended = process.attend()
-        left = _leftovers()
-        counts = namespaces.kernel_counts()
-        folder.keep(run, world.files)
-        return Observation(
-            run=run,
-            exit_status=exit_status,
-            timed_out=timed_out,
-            started=started,
-            ended=ended,
-            last_output=(folder.root / "stdout").stat().st_mtime,
-            stdout=folder.text("stdout"),
-            stderr=folder.text("stderr"),
-            bodies=tuple(request.body for request in seen.requests),
-            attempts=tuple(_attempts(run, world, seen, counts, opened, packets.addresses())),
-            files=folder.changed(before),
-            folder=str(folder.work),
-            sealed=True,
-            seen_on_wire=Wire(
-                requests=tuple(seen.requests),
-                look_ups=tuple(seen.look_ups),
-                tunnels=tuple(seen.tunnels),
-                connections=seen.connections - len(seen.tunnels),
-                left_running=tuple(left),
-                host_name=socket.gethostname(),
-            ),
-            variables=tuple(folder.records("variable")),
-            written_elsewhere=(
-                *folder.records("written"),
-                *sorted(elsewhere ^ namespaces.entries_of_private_places(keeps)),
-            ),
-            parser=tuple(next(iter(folder.records("parser")), ())),
-        )
+    namespaces.adopt_orphans()
+    seen = servers.Seen()
+    # Before there is anything to see.
+    if run.network is not Network.NO_NETWORK:
+        namespaces.lead_everything_here()
+    ports = {world.port, servers.PROXY_PORT, servers.NAME_SERVER_PORT}
+    packets = servers.Packets(ports | {servers.HTTPS_PORT} if run.hosts else ports)
+    packets.start()
+    opened = _open(run, world, seen)
+    process = _Process(run, world, folder)
+    exit_status, timed_out, started, ended = process.attend()
+    left = _leftovers()
+    counts = namespaces.kernel_counts()
+    folder.keep(run, world.files)
+    return Observation(
+        run=run,
+        exit_status=exit_status,
+        timed_out=timed_out,
+        started=started,
+        ended=ended,
+        last_output=(folder.root / "stdout").stat().st_mtime,
+        stdout=folder.text("stdout"),
+        stderr=folder.text("stderr"),
+        bodies=tuple(request.body for request in seen.requests),
+        attempts=tuple(_attempts(run, world, seen, counts, opened, packets.addresses())),
+        files=folder.changed(before),
+        folder=str(folder.work),
+        sealed=True,
+        seen_on_wire=Wire(
+            requests=tuple(seen.requests),
+            look_ups=tuple(seen.look_ups),
+            tunnels=tuple(seen.tunnels),
+            connections=seen.connections - len(seen.tunnels),
+            left_running=tuple(left),
+            host_name=socket.gethostname(),
+        ),
+        variables=tuple(folder.records("variable")),
+        written_elsewhere=(
+            *folder.records("written"),
+            *sorted(elsewhere ^ namespaces.entries_of_private_places(keeps)),
+        ),
+        parser=tuple(next(iter(folder.records("parser")), ())),
+    )
 
 
 def _own_covers(run: Run, world: World, folder: PrivateFolder) -> dict[str, Path]:

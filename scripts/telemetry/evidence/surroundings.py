@@ -10,7 +10,7 @@ from telemetry.evidence.planted import NAMES
 from telemetry.records.runs import Home, Run
 
 SURROUNDINGS: Mapping[str, Run] = {
-    "at a German terminal east of UTC": Run(
+    "at a German-language terminal east of UTC": Run(
         "",
         (),
         environment={
@@ -84,7 +84,7 @@ SURROUNDINGS: Mapping[str, Run] = {
         prefix=("taskset", "-c", "0"),
         home=Home.READ_ONLY,
     ),
-    "in a CI container with another user id": Run(
+    "in a CI container with another user ID": Run(
         "",
         (),
         environment={

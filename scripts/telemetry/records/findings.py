@@ -3,12 +3,13 @@
 import difflib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from telemetry.records import files
+from telemetry.records import documents, files
+from telemetry.records.exits import UserError
 
 
 class Kind(StrEnum):
@@ -87,3 +88,35 @@ def write_or_compare(
     names = f"{files.shown(first)} (committed)", f"{files.shown(first)} (this run)"
     sys.stdout.writelines(difflib.unified_diff(list(old or []), list(new), *names))
     return [Finding(kind, files.shown(first), "", mend)]
+
+
+def write_or_compare_document(
+    content: Mapping[Path, bytes],
+    *,
+    load: Callable[[], object],
+    new: object,
+    write: bool,
+    kind: Kind,
+    mend: str,
+) -> list[Finding]:
+    """Write a document and its schema, or compare them with what is committed.
+
+    Args:
+        content: What the two files should hold, by path: the document, then the schema.
+        load: Reads the committed document, and gives what may not vary of it.
+        new: The same of the new document.
+        write: As for `write_or_compare`, like the others.
+        kind: The finding for files that are outdated.
+        mend: The command that brings them up to date.
+
+    Raises:
+        UserError: If a file cannot be written.
+    """
+    _, schema = content
+    old = None
+    try:
+        old = documents.lines(load(), files.read(schema, mend))
+    except UserError as error:
+        print(f"note: {error.message}", file=sys.stderr)
+    lines = documents.lines(new, content[schema].decode())
+    return write_or_compare(content, old=old, new=lines, write=write, kind=kind, mend=mend)

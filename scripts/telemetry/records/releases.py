@@ -29,6 +29,7 @@ ChangeKind = Literal[
     "switch",
     "setting",
     "destination",
+    "delay",
 ]
 
 VARIES = "varies"
@@ -85,6 +86,10 @@ class Setup(Record):
     switches: dict[str, str] = Field(description="What a variable that could switch off did.")
     settings: dict[str, list[str]] = Field(description="What a user's OpenTelemetry setting did.")
     destinations: list[Destination]
+    delays: dict[str, float] = Field(
+        description="Seconds from the last output to the end, by what kept the collector out of "
+        "reach."
+    )
     runs: list[RunSeen]
 
     @property
@@ -99,7 +104,7 @@ class Setup(Record):
 
     def settled(self) -> dict[str, Any]:
         """What should be the same when it is run again, also with newer dependencies."""
-        return self.model_dump(exclude={"packages", "python", "runs"})
+        return self.model_dump(exclude={"packages", "python", "delays", "runs"})
 
 
 class Change(Record):
@@ -125,6 +130,8 @@ class Change(Record):
                 return f"{after}; before: {before}"
             case "off":
                 return f"{self.what} with `{OFF}`: {after}; before: {before}"
+            case "delay":
+                return f"if {self.what}, a run ends {after} s later; before: {before} s"
             case "switch" | "setting" | "destination":
                 return f"`{self.what}`: {_turn(self.before, self.after)}"
             case _:

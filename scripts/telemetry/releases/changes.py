@@ -46,7 +46,17 @@ def changes(before: Setup, after: Setup) -> list[Change]:
         for (kind, what), text in was.items()
         if is_.get((kind, what), text) != text
     ]
+    found += [
+        Change(kind="delay", what=what, before=str(seconds), after=str(after.delays[what]))
+        for what, seconds in before.delays.items()
+        if what in after.delays and _differ(seconds, after.delays[what])
+    ]
     return found
+
+
+def _differ(*delays: float) -> bool:
+    """Whether delays differ by more than the exporter's own random part, and a busy machine's."""
+    return max(delays) > 2 * min(delays) + 3
 
 
 def _renamed(

@@ -1,11 +1,12 @@
 """The same runs for every release and every set of dependencies."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from telemetry.records import claims, files
 from telemetry.records.releases import OFF
-from telemetry.records.runs import Mode, Run, subcommand_of
+from telemetry.records.runs import Mode, Network, Run, subcommand_of
 
 RESULT = "result.hdf5"
 BROKEN = "broken.hic"
@@ -67,6 +68,9 @@ EXPECTED = (
 EXPORTER = Run("exporter", CONTROL, Mode.MEMORY, timeout=TIMEOUT)
 """The run that is made in memory, for the settings that the exporter is given."""
 
+UNREACHABLE = (Network.REFUSED, Network.BLACK_HOLE)
+"""What keeps the collector out of reach where the delay is measured: a firewall does either."""
+
 RESULTS = ("sample.10000.hdf5", "sample/10000/results.hdf5")
 """Where `call` writes its result file: today, and in the first release."""
 
@@ -101,6 +105,10 @@ def runs() -> list[Run]:
         *(_run("off", argv, OFF) for argv in first.values()),
         *(_run("switch", CONTROL, switch) for switch in SWITCHES),
         *(_run("setting", CONTROL, setting) for setting in settings()),
+        *(
+            replace(_run("", CONTROL), name=f"delay: {network}", network=network, timed=True)
+            for network in UNREACHABLE
+        ),
     ]
 
 

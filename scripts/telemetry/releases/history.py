@@ -34,7 +34,7 @@ PLATFORMS = {"Linux": "Linux", "Darwin": "macOS", "Windows": "Windows"}
 FLAGS: dict[Dependencies, tuple[str, ...]] = {
     "lowest": ("--resolution", "lowest"),
     "lowest-direct": ("--resolution", "lowest-direct"),
-    "locked": ("--constraints", str(files.ROOT / "requirements-dev.txt")),
+    "locked": ("--constraints", str(files.ROOT / "requirements-docs.txt")),
     "newest": (),
     "pre-releases": ("--prerelease", "allow"),
 }
@@ -144,6 +144,7 @@ def _setup(
         switches={name: "; ".join(did) or "no effect" for name, did in switches.items()},
         settings=summary.settings(seen, "setting", dictionary),
         destinations=summary.destinations(seen),
+        delays=summary.delays(seen),
         runs=summary.runs(seen),
     )
 

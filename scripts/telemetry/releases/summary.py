@@ -145,6 +145,18 @@ def destinations(seen: Seen) -> list[Destination]:
     ]
 
 
+def delays(seen: Seen) -> dict[str, float]:
+    """Return how long a run took to end after its last output, by what kept it from sending.
+
+    Those are left out that did not end in time.
+    """
+    return {
+        observation.run.network.value: round(observation.seconds_at_exit, 1)
+        for observation in of(seen, "delay").values()
+        if not observation.timed_out
+    }
+
+
 def runs(seen: Seen) -> list[RunSeen]:
     """Return the plain runs, and what each did."""
     return [

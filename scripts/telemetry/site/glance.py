@@ -51,17 +51,17 @@ ANSWERS = (
     Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
     Answer(
         "Identifiers",
-        "new ones in each run, which link no two runs",
+        "new in each run, so that they link no runs to each other",
         (Ground("random-identifiers", "No two runs share an identifier"),),
     ),
     Answer(
-        "Names in your files",
+        "Names of files and chromosomes",
         "not sent",
         (Ground("nothing-planted", "None of these is sent … the names of files … chromosomes"),),
     ),
     Answer(
         "Network address",
-        "not in the message; every connection shows it",
+        "not in the message, but the receiver sees it",
         (
             Ground("no-place", "The message holds no network address"),
             Ground("not_stated.network_address", "not stated whether the network address is kept"),
@@ -96,7 +96,7 @@ ANSWERS = (
     Answer(
         "Results published",
         "not stated",
-        (Ground("not_stated.results", "not stated where the results can be read"),),
+        (Ground("not_stated.results", "not stated whether any results are published"),),
     ),
     Answer(
         "Last verified",

@@ -65,8 +65,8 @@ def _reached_for(setup: Setup) -> str:
     reached = {attempt: run.command.split()[1] for run in setup.runs for attempt in run.reached_for}
     told = listed([f"a {attempt} by `{command}`" for attempt, command in reached.items()])
     if not told:
-        return "; it tried to reach nothing"
-    return f"; all that it tried to reach was {told}, which was asked to fetch data"
+        return "; it attempted no connection"
+    return f"; all that it attempted was {told}, which was asked to fetch data"
 
 
 def _switched_off(setup: Setup) -> str:
@@ -172,9 +172,19 @@ def show_sdk_stretches(page: Page) -> list[Node]:
     """The releases of a package, where nothing changes put together."""
     history = page.content.history
     package = history.stretches[0].package
-    rows = [(_span(s, s), _outcome(s.setup)) for s in history.stretches]
+    ways = {way: None for s in history.stretches for way in s.setup.delays}
+    rows = [
+        (_span(s, s), _outcome(s.setup), *(_seconds(s.setup, way) for way in ways))
+        for s in history.stretches
+    ]
     title = f"StripePy {history.newest().release} over the releases of {package}"
-    return [_table(title, (package, "Outcome"), rows)]
+    return [_table(title, (package, "Outcome", *(f"Delay if {way}" for way in ways)), rows)]
+
+
+def _seconds(setup: Setup, way: str) -> str:
+    if setup.state != "sends":
+        return "-"
+    return f"{setup.delays[way]} s" if way in setup.delays else "more than a minute"
 
 
 def _span(start: Stretch, end: Stretch) -> str:

@@ -132,10 +132,10 @@ CLAIMS = (
     ),
     Claim(
         "ambient-no-others",
-        "Of the {variables} variables that StripePy or its libraries could read, {effective}"
-        " besides the switches change the message, how it is sent, or which files are written; none"
-        " leads the message to another address. `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` is among"
-        " them: its certificate is shown to the collector.",
+        "We tested {variables} variables that StripePy or its libraries could read. Proxies and"
+        " switches aside, {effective} of them change the message, how it is sent, or which files"
+        " are written; none leads the message to another address. With"
+        " `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, the collector is shown that certificate.",
         ("commands", "ambient", "unreachable"),
         no_others,
     ),
@@ -150,7 +150,7 @@ CLAIMS = (
         "leaks-unset",
         "With `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`,"
         " `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_TRACES_HEADERS` unset for one"
-        " command, StripePy sends what it sends where nobody has set them.",
+        " command, StripePy sends the same as if they had never been set.",
         ("commands", "mitigations"),
         helps_unset,
     ),

@@ -37,7 +37,7 @@ def class_only(trial: Trial) -> None:
 CLAIMS = (
     Claim(
         "redacted",
-        "The message and the stack trace of an error are sent empty.",
+        "The text and the stack trace of an error are sent empty.",
         ("failures", "downloads", "options"),
         redacted,
     ),

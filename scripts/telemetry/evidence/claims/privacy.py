@@ -180,11 +180,12 @@ def nothing_left_running(trial: Trial) -> None:
 CLAIMS = (
     Claim(
         "nothing-planted",
-        "None of these is sent, whether plain, encoded or hashed without salt: the names of files,"
-        " folders, chromosomes and the assembly, a map's metadata, a region, the user's name, the"
-        " machine's name and identifier, the values of environment variables, and the text of"
-        " errors; nor is an unsalted hash of user and machine together, of a file's name with its"
-        " ending, or of a whole path.",
+        "None of these is sent, whether plain, encoded or hashed without salt, unless your own"
+        " OpenTelemetry settings add it: the names of files, folders, chromosomes and the"
+        " assembly, a map's metadata, a region, the user's name, the machine's name and"
+        " identifier, the values of environment variables, and the text of errors; nor is an"
+        " unsalted hash of user and machine together, of a file's name with its ending, or of a"
+        " whole path.",
         ORDINARY,
         nothing_planted,
     ),
@@ -197,7 +198,8 @@ CLAIMS = (
     ),
     Claim(
         "random-identifiers",
-        "No two runs share an identifier, so none of them links one run to another.",
+        "No two runs share an identifier, unless your own OpenTelemetry settings add one; so"
+        " none links one run to another.",
         ("commands", "failures", "options"),
         random_identifiers,
     ),

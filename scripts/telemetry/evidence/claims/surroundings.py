@@ -66,8 +66,8 @@ CLAIMS = (
     ),
     Claim(
         "second-run",
-        "A second run that finds whatever the first one left sends the same, identifiers and times"
-        " apart.",
+        "A second run, with all that the first one left behind, sends the same message,"
+        " identifiers and times apart.",
         ("again",),
         second_run,
     ),

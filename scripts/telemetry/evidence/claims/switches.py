@@ -152,7 +152,7 @@ CLAIMS = (
         "StripePy does not tell its users of its telemetry, unless they ask for debug messages.",
         ("commands", "options"),
         no_notice,
-        "It writes its messages about telemetry for those who look for a fault.",
+        "It logs its messages about telemetry only at debug level.",
         "cli/telemetry.py",
     ),
     Claim(

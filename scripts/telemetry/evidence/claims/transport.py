@@ -178,7 +178,8 @@ def key_log(trial: Trial) -> None:
 CLAIMS = (
     Claim(
         "destination",
-        "The message is posted to `{endpoint}`, and to no other address.",
+        "The message is posted to `{endpoint}`, and to no other address, unless OpenTelemetry"
+        " was set up in the same process before.",
         (*SENDING, "memory"),
         destination,
     ),
@@ -248,8 +249,8 @@ CLAIMS = (
     ),
     Claim(
         "netrc",
-        "A password in `~/.netrc` is sent as the header `Authorization` if it stands there for the"
-        " collector's host or as `default`.",
+        "A password in `~/.netrc`, or in the file that `NETRC` names, is sent as the header"
+        " `Authorization` if it is listed for the collector's host or as `default`.",
         ("commands", "transport"),
         netrc,
         "The HTTP library looks for a password whenever a request has none.",

@@ -101,8 +101,8 @@ def silent_name_server(trial: Trial) -> None:
 CLAIMS = (
     Claim(
         "unreachable-same",
-        "If the collector cannot be reached, or answers with an error, the exit status, the output"
-        " and the messages are the same as without telemetry.",
+        "If the collector cannot be reached, or answers with an error, the exit status and all"
+        " that is printed are the same as without telemetry.",
         ("unreachable",),
         same_behaviour,
     ),
@@ -121,7 +121,7 @@ CLAIMS = (
     Claim(
         "delay-seconds",
         "If the collector cannot be reached, or answers 429 or 503, the command ends {fact:delay}"
-        " later.",
+        " later than without telemetry.",
         ("unreachable",),
         some_seconds,
         "The exporter retries until its time-out, and the program waits for it before it ends.",
@@ -130,7 +130,7 @@ CLAIMS = (
     Claim(
         "delay-no-network",
         "Without any network, as on some compute nodes, each command ends {fact:delay.no-network}"
-        " later.",
+        " later than without telemetry.",
         ("unreachable",),
         no_network,
         "The DNS query fails at once, and is repeated.",
@@ -138,7 +138,8 @@ CLAIMS = (
     ),
     Claim(
         "delay-name-server",
-        "If the name server never answers, each command ends {fact:delay.name-server} later.",
+        "If the name server never answers, each command ends {fact:delay.name-server} later than"
+        " without telemetry.",
         ("unreachable",),
         silent_name_server,
         "The time-out does not cover the DNS query, which takes as long as the system allows.",
