@@ -103,7 +103,7 @@ class Content:
         sending = [setup.release for setup in history.setups if setup.state == "sends"]
         first = sending[0] if sending else "none"
         silent = [r for r in history.releases if sending and Version(r) < Version(first)]
-        waiting = [n for n in Network if n.waits and n is not Network.SILENT_NAME_SERVER]
+        waiting = [n for n in Network if n.waits]
         return {
             "command": origin.command,
             "run": "one run on a small synthetic contact map" if on_sample else "one run",
@@ -119,7 +119,8 @@ class Content:
             "runs": str(verified.this_run.runs),
             "switches": " or ".join(switches),
             "delay.answers": self._delay(Network.ANSWERS),
-            "delay": self._delay(*waiting),
+            "delay.any": self._delay(*waiting),
+            "delay": self._delay(*(n for n in waiting if n is not Network.SILENT_NAME_SERVER)),
             "delay.no-network": self._delay(Network.NO_NETWORK),
             "delay.name-server": self._delay(Network.SILENT_NAME_SERVER),
             "first": first,

@@ -51,11 +51,11 @@ ANSWERS = (
     Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
     Answer(
         "Identifiers",
-        "new in each run, so that they link no runs to each other",
+        "new in each run, so none links two runs",
         (Ground("random-identifiers", "No two runs share an identifier"),),
     ),
     Answer(
-        "Names of files and chromosomes",
+        "Names in your data",
         "not sent",
         (Ground("nothing-planted", "None of these is sent … the names of files … chromosomes"),),
     ),
@@ -69,8 +69,7 @@ ANSWERS = (
     ),
     Answer(
         "What it costs",
-        "{fact:delay.answers}; {fact:delay} if the collector is out of reach,"
-        " {fact:delay.name-server} if the name server is silent",
+        "{fact:delay.answers}; {fact:delay.any} if the collector is out of reach",
         (
             Ground("delay-none", "If the collector answers … {fact:delay.answers} later"),
             Ground(
