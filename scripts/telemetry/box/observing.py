@@ -6,12 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import cache
-from itertools import chain
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 
@@ -61,19 +59,16 @@ def observe(
         wanted = [run for run in runs if (run.timed, run.waits) == (timed, waits)]
         return [pool.submit(_observe_one, run, world) for run in wanted]
 
-    pools = [ThreadPoolExecutor(size) for size in (1, os.cpu_count(), WAITING_AT_ONCE)]
-    alone, cores, others = pools
-    with alone, cores, others:
+    sizes = (1, WAITING_AT_ONCE, os.cpu_count())
+    alone, waiting, cores = pools = [ThreadPoolExecutor(size) for size in sizes]
+    with alone, waiting, cores:
         try:
+            # Where time matters, others must not take the cores: a process ends only after the
+            # thread that spins in it has had its turn.
             collect(start(alone, timed=True, waits=False))
-            timed = start(others, timed=True, waits=True)
-            # One core's place is taken as long as the time of these is measured.
-            ended = threading.Semaphore(0)
-            for future in timed:
-                future.add_done_callback(lambda _: ended.release())
-            cores.submit(lambda: [ended.acquire() for _ in timed])
-            rest = (start(others, timed=False, waits=True), start(cores, timed=False, waits=False))
-            collect(chain(timed, *rest))
+            collect(start(waiting, timed=True, waits=True))
+            untimed = start(waiting, timed=False, waits=True)
+            collect(untimed + start(cores, timed=False, waits=False))
         except BaseException:
             for pool in pools:
                 pool.shutdown(wait=False, cancel_futures=True)
