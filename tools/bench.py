@@ -107,8 +107,12 @@ def captures(folder: Path) -> None:
     """Compare captures with plain runs, on the sample and on a larger map."""
     shutil.copy(files.SAMPLE, folder)
     # In a process of its own, whose memory would otherwise be inherited by what is measured.
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        pool.apply(larger_map, (folder / "larger.hic",))
+    # Forked, since any other kind leaves a helper behind that `cost` would wait for.
+    writer = multiprocessing.get_context("fork").Process(
+        target=larger_map, args=(folder / "larger.hic",)
+    )
+    writer.start()
+    writer.join()
     for matrix, rounds in (("sample.hic", ROUNDS), ("larger.hic", ROUNDS // 2)):
         call = ["call", matrix, str(sample.RESOLUTION), "-p", "2", "--force"]
         title = f"capture to plain run, {matrix}"
