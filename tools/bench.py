@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -49,15 +50,25 @@ def cost(arguments: Sequence[str], folder: Path, *, may_fail: bool = False) -> C
     """Run a command to its end, without telemetry, and return what it took."""
     start = time.perf_counter()
     process = subprocess.Popen(
-        arguments, cwd=folder, env=OFF, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        arguments,
+        cwd=folder,
+        env=OFF,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    usages = [usage]
-    # What outlives it is adopted: the server that forks supervisors ends a moment later.
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            usages.append(os.wait3(0)[2])
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        usages = [usage]
+        # What outlives it is adopted: the server that forks supervisors ends a moment later.
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                usages.append(os.wait4(-process.pid, 0)[2])
+    except KeyboardInterrupt:
+        # A terminal interrupts our group alone.
+        os.killpg(process.pid, signal.SIGINT)
+        raise
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode and not may_fail:
         raise subprocess.CalledProcessError(process.returncode, list(arguments))
@@ -107,12 +118,8 @@ def captures(folder: Path) -> None:
     """Compare captures with plain runs, on the sample and on a larger map."""
     shutil.copy(files.SAMPLE, folder)
     # In a process of its own, whose memory would otherwise be inherited by what is measured.
-    # Forked, since any other kind leaves a helper behind that `cost` would wait for.
-    writer = multiprocessing.get_context("fork").Process(
-        target=larger_map, args=(folder / "larger.hic",)
-    )
-    writer.start()
-    writer.join()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.apply(larger_map, (folder / "larger.hic",))
     for matrix, rounds in (("sample.hic", ROUNDS), ("larger.hic", ROUNDS // 2)):
         call = ["call", matrix, str(sample.RESOLUTION), "-p", "2", "--force"]
         title = f"capture to plain run, {matrix}"
