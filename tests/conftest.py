@@ -77,6 +77,11 @@ TOOLS = {
     "lmod": _file("shell", "lmod", "/usr/share/lmod/lmod/init/bash", ".ci/lmod"),
     "systemd": _file("shell", "systemd", "/usr/lib/systemd/systemd", "apt-get install systemd"),
     "faketime": _program("gate", "faketime", "faketime"),
+    "rotel": Tool(
+        "collector",
+        "rotel has no wheel for this Python: make test-all PYTHON=python3.13",
+        lambda: importlib.util.find_spec("rotel"),
+    ),
     "git": _program("checkout", "git", "git"),
     "workflow tools": _file(
         "workflow", "snakemake", ROOT / ".venv" / "tools" / "bin" / "snakemake", "make test-all"

@@ -15,7 +15,7 @@ from telemetry.box import observing, supervisor, world
 from telemetry.box.observing import observe
 from telemetry.box.world import World
 from telemetry.records import table
-from telemetry.records.runs import Ending, Home, Mode, Network, Observation, Run
+from telemetry.records.runs import Ending, Mode, Network, Observation, Run
 from telemetry.table import otlp
 
 LIST = ("download", "--list-only")
@@ -93,7 +93,7 @@ def test_each_condition_has_its_effect(seen: dict[str, Observation]) -> None:
 
 def test_a_run_leaves_nothing_on_the_machine(here: World) -> None:
     private = replace(here, empties_temporary=True)
-    seen = observe([Run("read-only", LIST, home=Home.READ_ONLY)], private)["read-only"]
+    seen = observe([Run("read-only", LIST, read_only=("home",))], private)["read-only"]
     assert len(seen.bodies) == 1
     assert not Path(seen.folder).parent.exists()
 

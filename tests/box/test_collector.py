@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import requests
-import rotel
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from conftest import need
 from telemetry.capture.process import capture
 from telemetry.records.runs import Mode, Run
 
@@ -34,6 +34,9 @@ def post(port: int, body: bytes) -> int:
 
 @pytest.mark.slow
 def test_a_real_collector_accepts_the_span(tmp_path: Path) -> None:
+    need("rotel")
+    import rotel
+
     run = capture(Run("list", ("download", "--list-only"), Mode.MEMORY))
     http, grpc = free_port(), free_port()
     agent = Path(rotel.__file__).parent / "rotel-agent"

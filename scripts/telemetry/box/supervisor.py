@@ -29,7 +29,7 @@ from telemetry.capture.folder import (
     add_path,
 )
 from telemetry.records.files import ROOT
-from telemetry.records.runs import NO_NAMESPACES, Ending, Home, Network, Observation, Run, Wire
+from telemetry.records.runs import NO_NAMESPACES, Ending, Network, Observation, Run, Wire
 
 # The least that a pipe can hold; filled, it holds a run up when its output begins.
 PIPE_BYTES = 4096
@@ -114,13 +114,11 @@ def _furnish(run: Run, world: World, folder: PrivateFolder) -> None:
     for marker in map(Path, run.markers):
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
-    if run.home is Home.READ_ONLY:
-        namespaces.mount_empty(folder.home, namespaces.MS_RDONLY)
-    elif run.home is Home.FULL:
-        _mount_full(folder.home)
-    if run.disk_full:
-        for place in (folder.home, folder.work, folder.temporary):
-            _mount_full(place)
+    for name in run.read_only:
+        namespaces.mount_empty(getattr(folder, name), namespaces.MS_RDONLY)
+    for name in run.full:
+        _mount_full(getattr(folder, name))
+    if "work" in (*run.read_only, *run.full):
         folder.link_inputs(run, world.files)
 
 

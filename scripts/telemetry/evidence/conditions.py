@@ -292,7 +292,9 @@ def _failures() -> Iterator[Run]:
         ("download: the output exists", ("download", "--name", "ENCFF993FGR", "-o", hic)),
     ):
         yield _run(name, argv)
-    yield _run("call: the disk is full", ("call", hic, RESOLUTION), disk_full=True)
+    yield _run(
+        "call: the disk is full", ("call", hic, RESOLUTION), full=("work", "home", "temporary")
+    )
 
 
 def _downloads() -> Iterator[Run]:

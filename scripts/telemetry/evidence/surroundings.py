@@ -7,7 +7,7 @@ those that could tell something begin with Zqx.
 from collections.abc import Mapping
 
 from telemetry.evidence.planted import NAMES
-from telemetry.records.runs import Home, Run
+from telemetry.records.runs import Run
 
 SURROUNDINGS: Mapping[str, Run] = {
     "at a German-language terminal east of UTC": Run(
@@ -46,7 +46,7 @@ SURROUNDINGS: Mapping[str, Run] = {
             "TZ": "PST8PDT",
         },
         terminal=True,
-        home=Home.FULL,
+        full=("home",),
     ),
     "in a one-core batch job with a read-only home folder": Run(
         "",
@@ -82,7 +82,7 @@ SURROUNDINGS: Mapping[str, Run] = {
             "SGE_O_HOST": "ZqxLogin",
         },
         prefix=("taskset", "-c", "0"),
-        home=Home.READ_ONLY,
+        read_only=("home",),
     ),
     "in a CI container with another user ID": Run(
         "",

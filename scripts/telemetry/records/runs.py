@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class Mode(StrEnum):
@@ -70,12 +70,8 @@ class Ending(StrEnum):
         return self.signal is not None and self is not Ending.SIGINT
 
 
-class Home(StrEnum):
-    """What the home folder allows."""
-
-    USUAL = "everything"
-    READ_ONLY = "no writing"
-    FULL = "nothing that takes space"
+Folder = Literal["work", "home", "temporary"]
+"""A folder of a run's own: its working directory, its home folder, the one for temporary files."""
 
 
 def subcommand_of(argv: tuple[str, ...]) -> str:
@@ -109,8 +105,8 @@ class Run:
     timed: bool = False
     watched: bool = False  # whether the watcher looks at it from inside
     terminal: bool = False  # whether its input and output are a terminal
-    home: Home = Home.USUAL  # what its home folder allows
-    disk_full: bool = False  # whether nothing that takes space can be written to its folders
+    read_only: tuple[Folder, ...] = ()  # which of its folders allow no writing
+    full: tuple[Folder, ...] = ()  # which of its folders have no space
     user: int | None = None  # the user's id; None for the one outside
     markers: tuple[str, ...] = ()  # empty files to find by these paths, in the root folder or /run
     # Names of hosts that its command line asks for, and that exist in its network.
@@ -146,7 +142,8 @@ class Run:
             and self.ending is Ending.NORMAL
             and self.trusts
             and not (self.terminal or self.prefix or self.home_files or self.markers)
-            and (self.home, self.disk_full, self.user) == (Home.USUAL, False, None)
+            and not (self.read_only or self.full)
+            and self.user is None
             and not (self.hosts or self.missing_hosts)
         )
 
