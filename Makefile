@@ -5,6 +5,7 @@ PORT ?= 8000
 BIN := .venv/bin
 NPM := tests/browser/node_modules
 SUPPORTED := 3.11 3.12 3.13 3.14
+LACKING := , for which hictkpy and h5py have no wheels
 VERSION := $(shell $(PYTHON) -E -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 
 # A stamp is the last thing written, so that half an environment is not taken for a whole one. It
@@ -130,7 +131,7 @@ browser: $(BROWSER) ## fetch what checks spelling and the built pages
 
 # Made anew whenever its lock changes or its Python has gone.
 $(DOCS): requirements-docs.txt $(if $(realpath $(BIN)/python),,FORCE)
-	$(if $(filter $(VERSION),$(SUPPORTED)),,$(error Python 3.11 to 3.14 is needed, and $(PYTHON) is $(or $(VERSION),not there): name another, as in make html PYTHON=python3.13))
+	$(if $(filter $(VERSION),$(SUPPORTED)),,$(error Python 3.11 to 3.14 is needed, and $(PYTHON) is $(or $(VERSION),not there)$(if $(filter 3.15,$(VERSION)),$(LACKING)): name another, as in make html PYTHON=python3.13))
 	PYTHONPATH= $(PYTHON) -m venv --clear .venv
 	$(call install,.venv,sphinx)
 	@touch $@

@@ -1,12 +1,12 @@
 """Take pictures of the built pages, for people to look at."""
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import ViewportSize, sync_playwright
 
+from chromium import ARGUMENTS, found
 from site_server import served
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,22 +18,13 @@ VIEWS: dict[str, dict[str, Any]] = {
     "dark": {"viewport": DESKTOP, "color_scheme": "dark"},
     "phone": {"viewport": ViewportSize(width=360, height=740), "has_touch": True},
 }
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
 
 
 def main() -> int:
     """Write one picture of each page in each view."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        print("chromium is missing: apt-get install chromium", file=sys.stderr)
-        return 2
     PICTURES.mkdir(parents=True, exist_ok=True)
     with served(SITE) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=found(), args=ARGUMENTS)
         for view, options in VIEWS.items():
             page = browser.new_context(**options).new_page()
             for path in sorted(SITE.glob("*.html")):

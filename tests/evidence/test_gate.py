@@ -123,8 +123,10 @@ CHANGES = {
     "an option changes another field as well": Change(
         {VIEW: ('span.set_attribute("params.relative_change_threshold", relative_change_threshold)',
                 'span.set_attribute("params.relative_change_threshold", relative_change_threshold + (coefficient_of_variation_threshold < 99))')},
-        "options", "--coefficient-of-variation-threshold",
-        ("view", "option: view --coefficient-of-variation-threshold 37"),
+        "options", "is sent as params.relative_change_threshold = ('38",
+        ("view", "options of view together", "plot cm",
+         "option: plot cm --relative-change-threshold 37",
+         "option: plot cm --coefficient-of-variation-threshold 37"),
     ),
     "a field comes only when a download succeeds": Change(
         {DOWNLOAD: ('"params.dataset_format": "unknown" if format is None else format,',
@@ -444,7 +446,7 @@ CHANGES = {
     ),
     "users are told": Change(
         {TELEMETRY: ('get_logger().debug("setting up', 'get_logger().info("setting up')},
-        "no-notice", "names telemetry", ("view", "option: download --verbosity debug"), STALE,
+        "no-notice", "names telemetry", ("view", "option: call --verbosity debug"), STALE,
     ),
     "the help names telemetry": Change(
         {"cli/setup.py": ('"--with-header",\n', '"--with-header", "--telemetry",\n')},

@@ -81,6 +81,7 @@ def test_another_python_is_refused_in_one_line(version: str, workshop: Workshop)
     [line] = complaint.splitlines()
     assert "Python 3.11 to 3.14 is needed" in line
     assert "make html PYTHON=python3.13" in line
+    assert ("wheels" in line) is (version == "3.15")
 
 
 def test_settings_of_the_user_reach_the_scripts_and_not_the_environment(workshop: Workshop) -> None:

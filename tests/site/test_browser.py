@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from io import BytesIO
@@ -15,17 +14,12 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
 from pypdf import PdfReader
 
+from chromium import ARGUMENTS, found
 from conftest import NODE_MODULES, build, need
 from site_server import served
 
 AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    # A page that asks for another host must fail the test, not reach that host.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
 PHONE = ViewportSize(width=360, height=740)
 DESKTOP = ViewportSize(width=1280, height=800)
 COLOURS = ("light", "dark", "forced")
@@ -52,8 +46,7 @@ def addresses(site: Path, root: str) -> list[str]:
 def chromium() -> Iterator[Browser]:
     need("chromium")
     with sync_playwright() as playwright:
-        executable = shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=found(), args=ARGUMENTS)
         yield browser
         browser.close()
 

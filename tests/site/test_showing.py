@@ -108,7 +108,7 @@ def test_each_mark_leads_to_its_evidence(site: Path) -> None:
 
 def test_each_delay_has_a_bar_and_what_a_thousand_commands_would_cost(site: Path) -> None:
     measured, shown = claims.load().this_run.delays, {}
-    for row in page(site / "verification.html").iterfind(".//tr"):
+    for row in page(site / "administrators.html").iterfind(".//tr"):
         if bars := row.findall(".//{*}svg/{*}rect"):
             name, *told = map(text, row)
             shown[name.lower()] = told, [float(bar.get("width", "")) for bar in bars]

@@ -43,7 +43,16 @@ HEADERS = {
 }
 
 NOBODY_LISTENS = frozenset(
-    {Network.REFUSED, Network.NO_NETWORK, Network.NO_NAME_SERVER, Network.SILENT_NAME_SERVER}
+    {
+        Network.REFUSED,
+        Network.HOSTS_ENTRY,
+        Network.PROXY_REFUSES,
+        Network.NO_NETWORK,
+        Network.NO_ROUTE,
+        Network.NO_SUCH_NAME,
+        Network.NO_NAME_SERVER,
+        Network.SILENT_NAME_SERVER,
+    }
 )
 
 
@@ -177,10 +186,10 @@ class Proxy(threading.Thread):
 
     Args:
         seen: Where to keep which tunnels were asked for, with the headers of the question.
-        target: Port on loopback to which tunnels lead.
+        target: Port on loopback to which tunnels lead; None if it refuses them.
     """
 
-    def __init__(self, seen: Seen, target: int) -> None:
+    def __init__(self, seen: Seen, target: int | None) -> None:
         super().__init__(daemon=True)
         self.seen, self.target = seen, target
         self.socket = socket.create_server((LOOPBACK, PROXY_PORT))
@@ -197,7 +206,9 @@ class Proxy(threading.Thread):
         line, *fields = head.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
         headers = {n.lower(): v.strip() for n, _, v in (f.partition(":") for f in fields)}
         self.seen.tunnels.append((line, headers))
-        if not line.startswith("CONNECT "):
+        if self.target is None:
+            client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        if self.target is None or not line.startswith("CONNECT "):
             client.close()
             return
         server = socket.create_connection((LOOPBACK, self.target))
@@ -256,16 +267,17 @@ class Packets(threading.Thread):
 
 
 class NameServer(threading.Thread):
-    """A DNS server: some names lead to loopback, every other does not exist; all are kept.
+    """A DNS server: some names lead to one address, every other does not exist; all are kept.
 
     Args:
         seen: Where to keep the names.
         known: Names that have an address; None answers nothing at all.
+        address: Their address.
     """
 
-    def __init__(self, seen: Seen, known: Collection[str] | None) -> None:
+    def __init__(self, seen: Seen, known: Collection[str] | None, address: str = LOOPBACK) -> None:
         super().__init__(daemon=True)
-        self.seen, self.known = seen, known
+        self.seen, self.known, self.address = seen, known, address
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((LOOPBACK, NAME_SERVER_PORT))
 
@@ -282,6 +294,8 @@ class NameServer(threading.Thread):
                 if name.lower() not in self.known:
                     answer.set_rcode(dns.rcode.NXDOMAIN)
                 elif asked.rdtype == 1:
-                    answer.answer.append(dns.rrset.from_text(asked.name, 60, "IN", "A", LOOPBACK))
+                    answer.answer.append(
+                        dns.rrset.from_text(asked.name, 60, "IN", "A", self.address)
+                    )
             if self.known is not None:
                 self.socket.sendto(answer.to_wire(), client)

@@ -36,8 +36,10 @@ PIPE_BYTES = 4096
 
 LOWEST_PRIORITY = 19
 
-# Where name servers are said to be on a machine without a network; an address of documentation.
+# Where servers are said to be that no route leads to; an address of documentation.
 NOWHERE = "192.0.2.53"
+
+WITHOUT_ROUTES = frozenset({Network.NO_NETWORK, Network.NO_ROUTE})
 
 
 def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
@@ -55,7 +57,7 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
     namespaces.adopt_orphans()
     seen = servers.Seen()
     # Before there is anything to see.
-    if run.network is not Network.NO_NETWORK:
+    if run.network not in WITHOUT_ROUTES:
         namespaces.lead_everything_here()
     ports = {world.port, servers.PROXY_PORT, servers.NAME_SERVER_PORT}
     packets = servers.Packets(ports | {servers.HTTPS_PORT} if run.hosts else ports)
@@ -103,7 +105,10 @@ def _own_covers(run: Run, world: World, folder: PrivateFolder) -> dict[str, Path
     resolver = NOWHERE if run.network is Network.NO_NETWORK else servers.LOOPBACK
     account = f"{names.user}:x:{user}:{os.getgid()}:{names.person}:{folder.home}:/bin/sh\n"
     covers = {}
-    for name, text in (("resolv.conf", f"nameserver {resolver}\n"), ("passwd", account)):
+    texts = {"resolv.conf": f"nameserver {resolver}\n", "passwd": account}
+    if run.network is Network.HOSTS_ENTRY:
+        texts["hosts"] = f"{servers.LOOPBACK} {names.host} {world.host}\n"
+    for name, text in texts.items():
         covers[f"/etc/{name}"] = folder.root / name
         (folder.root / name).write_text(text)
     return covers
@@ -164,8 +169,11 @@ def _open(run: Run, world: World, seen: servers.Seen) -> int:
         _serve(site)
     if run.network not in {Network.NO_NETWORK, Network.NO_NAME_SERVER}:
         silent = run.network is Network.SILENT_NAME_SERVER
-        servers.NameServer(seen, None if silent else {world.host.lower(), *run.hosts}).start()
-    servers.Proxy(seen, world.port).start()
+        ours = () if run.network is Network.NO_SUCH_NAME else (world.host.lower(),)
+        address = NOWHERE if run.network is Network.NO_ROUTE else servers.LOOPBACK
+        servers.NameServer(seen, None if silent else (*ours, *run.hosts), address).start()
+    refuses = run.network is Network.PROXY_REFUSES
+    servers.Proxy(seen, None if refuses else world.port).start()
     return opened
 
 
@@ -185,7 +193,7 @@ def _attempts(
     for name in seen.look_ups:
         if name not in {world.host, *run.hosts, *run.missing_hosts}:
             yield f"look-up of {name}"
-    if counts["unrouted"] and run.network is not Network.NO_NETWORK:
+    if counts["unrouted"] and run.network not in WITHOUT_ROUTES:
         yield f"{counts['unrouted']} packets that had no way out"
     # Through the proxy, there are two connections for each: one of them is the proxy's.
     known = opened + seen.connections + seen.other_connections + len(seen.tunnels)

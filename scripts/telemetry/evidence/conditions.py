@@ -4,7 +4,7 @@ A run is made because a claim needs it. Grids are cut to what can differ: each v
 or an option once, and each variable and option with each subcommand once.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -347,34 +347,43 @@ def _endings() -> Iterator[Run]:
 
 
 def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Every option, by itself, with every value worth testing; all at once by another name."""
+    """Every option by itself, with every value worth testing, where it is met first.
+
+    Other subcommands that have it are tested with all such options at once.
+    """
     tested: set[tuple[str, str]] = set()
-    for subcommand in known:
-        if subcommand.same_as:
-            yield _run(together_name(subcommand.name), together_argv(subcommand))
-            continue
+    for subcommand in sorted(known, key=lambda subcommand: bool(subcommand.same_as)):
+        together = together_argv(subcommand, tested)
+        if together != subcommand.argv():
+            yield _run(together_name(subcommand.name), together)
         for option in subcommand.options:
-            new = [value for value in option.values if (option.flag, value) not in tested]
-            for value in new or option.values[:1]:
-                tested.add((option.flag, value))
-                yield _run(option.run_name(value), option_argv(subcommand, option, value))
+            for value in option.values:
+                if (option.flag, value) not in tested or (
+                    value == option.values[0] and option.flag not in together
+                ):
+                    tested.add((option.flag, value))
+                    yield _run(option.run_name(value), option_argv(subcommand, option, value))
     words = ("--force", "-n", "NONE", "--low-memory", "--constrain-heights")
     more = ("--log-file", LOG, "--verbosity", "debug")
-    together = ("call", f"{MATRIX}.hic", RESOLUTION, "-o", RESULT, *words, *more)
-    yield _run(together_name("call"), together)
+    argv = ("call", f"{MATRIX}.hic", RESOLUTION, "-o", RESULT, *words, *more)
+    yield _run(MANY_OPTIONS, argv)
+
+
+MANY_OPTIONS = "call with many options"
 
 
 def together_name(subcommand: str) -> str:
-    """Return the name of the run that tests options of a subcommand at once."""
+    """Return the name of the run that tests options at once that others have, too."""
     return f"options of {subcommand} together"
 
 
-def together_argv(subcommand: Subcommand) -> tuple[str, ...]:
-    """Return a command line with every option that can stand beside those before it."""
+def together_argv(subcommand: Subcommand, tested: Container[tuple[str, str]]) -> tuple[str, ...]:
+    """Return a command line with all options tested elsewhere that can stand beside each other."""
     words: list[str] = []
     excluded: set[str] = set()
     for option in subcommand.options:
-        if option.values and option.dest not in excluded and option.flag != "--dpi":
+        known = option.values and (option.flag, option.values[0]) in tested
+        if known and option.dest not in excluded:
             words += [option.flag, *filter(None, option.values[:1])]
             excluded |= {option.dest, *option.excludes}
     return subcommand.argv(*words)
@@ -551,6 +560,9 @@ def _transport() -> Iterator[Run]:
     yield replace(base, name="keys: SSLKEYLOGFILE", environment={"SSLKEYLOGFILE": "{home}/keys"})
 
 
+THROUGH_PROXY = {"HTTPS_PROXY": f"http://127.0.0.1:{PROXY_PORT}"}
+
+
 def _unreachable() -> Iterator[Run]:
     """What happens, and how long it takes, when the collector cannot be reached."""
     base = _run("", LIST, timed=True)
@@ -558,8 +570,13 @@ def _unreachable() -> Iterator[Run]:
         yield replace(base, name=delay_name("off", repeat), environment={SWITCHES[0]: "1"})
         yield replace(base, name=delay_name(Network.ANSWERS, repeat))
         for network in UNREACHABLE:
-            trusts = network is not Network.UNKNOWN_AUTHORITY
-            yield replace(base, name=delay_name(network, repeat), network=network, trusts=trusts)
+            yield replace(
+                base,
+                name=delay_name(network, repeat),
+                network=network,
+                trusts=network is not Network.UNKNOWN_AUTHORITY,
+                environment=THROUGH_PROXY if network is Network.PROXY_REFUSES else {},
+            )
 
 
 def delay_name(network: str, repeat: int) -> str:

@@ -4,6 +4,7 @@ Each variable is one that the named system sets for what it starts; the values a
 those that could tell something begin with Zqx.
 """
 
+import shlex
 from collections.abc import Mapping
 
 from telemetry.evidence.planted import NAMES
@@ -132,3 +133,16 @@ SURROUNDINGS: Mapping[str, Run] = {
         },
     ),
 }
+
+
+def others(where: Run) -> list[str]:
+    """Return what a surrounding is made of besides its variables, in words."""
+    made_of = {
+        "a terminal for input and output": where.terminal,
+        "a home folder without space": where.full,
+        "a home folder that allows no writing": where.read_only,
+        f"the user ID {where.user}": where.user is not None,
+        f"started with `{shlex.join(where.prefix)}`": where.prefix,
+    }
+    files = [f"the file `{path}`" for path in where.markers]
+    return [*(words for words, there in made_of.items() if there), *files]

@@ -1,6 +1,7 @@
 """The verification: runs are made, claims are judged, and what is kept of that is put together."""
 
 import dataclasses
+import platform
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from telemetry.evidence import conditions, source_lines, variables
 from telemetry.evidence.claims import ambient, options, unreachable
 from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCHES, Subcommand
 from telemetry.evidence.judging import Evidence, Judgement, Known, outcome
+from telemetry.evidence.surroundings import SURROUNDINGS, others
 from telemetry.records import fields, files, table
 from telemetry.records.claims import (
     ClaimResult,
@@ -21,6 +23,7 @@ from telemetry.records.claims import (
     FieldResult,
     LineResult,
     OptionResult,
+    SurroundingResult,
     SwitchResult,
     VariableResult,
     Verification,
@@ -133,12 +136,17 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
         ],
         switches=_switches(evidence),
         variables=_variables(evidence),
+        surroundings=[
+            SurroundingResult(name=name, variables=sorted(where.environment), others=others(where))
+            for name, where in SURROUNDINGS.items()
+        ],
         places=[
             LineResult(file=line.file, line=line.line, what=line.what) for line in evidence.lines
         ],
         this_run=VerificationDetails(
             date=datetime.now(UTC).date().isoformat(),
             commit=_commit(),
+            platform=f"{platform.system()} {platform.machine()}",
             versions=dict(evidence.versions),
             runs=sum(not seen.not_tried for seen in evidence.by_name.values()),
             namespaces=have_namespaces(),

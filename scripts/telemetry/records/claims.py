@@ -51,6 +51,7 @@ class VerificationDetails(Record):
     commit: str = Field(
         default="", description="Commit of this site that verified; empty outside of a repository."
     )
+    platform: str = Field(description="System and processor of the machine that ran everything.")
     versions: dict[str, str] = Field(description="Installed versions, by package.")
     runs: int = Field(description="How many times stripepy was run.")
     namespaces: bool = Field(description="Whether the machine has Linux network namespaces.")
@@ -118,6 +119,14 @@ class FieldResult(Record):
     )
 
 
+class SurroundingResult(Record):
+    """A surrounding in which every subcommand was run."""
+
+    name: str
+    variables: list[str] = Field(description="The environment variables that it sets.")
+    others: list[str] = Field(description="What else it is made of.")
+
+
 class LineResult(Record):
     """A line of StripePy that takes part in telemetry."""
 
@@ -136,6 +145,7 @@ class Verification(Record):
     options: list[OptionResult]
     switches: list[SwitchResult]
     variables: list[VariableResult]
+    surroundings: list[SurroundingResult]
     places: list[LineResult]
     this_run: VerificationDetails
 

@@ -27,9 +27,13 @@ class Network(StrEnum):
 
     ANSWERS = "the collector answers"
     REFUSED = "the connection is refused"
+    HOSTS_ENTRY = "/etc/hosts leads the collector's name to this machine"
+    PROXY_REFUSES = "a proxy refuses to connect to the collector"
     SILENT = "the collector accepts and never answers"
     BLACK_HOLE = "packets to the collector are dropped"
     NO_NETWORK = "there is no network"
+    NO_ROUTE = "there is no route to the collector"
+    NO_SUCH_NAME = "the name server knows no such name"
     NO_NAME_SERVER = "no name server answers its port"
     SILENT_NAME_SERVER = "the name server is silent"
     WRONG_CERTIFICATE = "the certificate is for another name"

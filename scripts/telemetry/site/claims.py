@@ -147,7 +147,23 @@ def show_variables(page: Page) -> list[Node]:
     shown = markup.table("Variables with an effect", columns, rows)
     others = {v.variable for v in entries} - {v.variable for v in entries if v.effects}
     rest = markup.bullets((_variable(page, name) for name in sorted(others)), "columns")
-    return [shown, markup.paragraph("Without an effect of their own:"), rest]
+    summary = f"{len(others)} variables that have no effect of their own"
+    return [shown, *markup.folded(summary, rest)]
+
+
+def show_surroundings(page: Page) -> list[Node]:
+    """What each surrounding is made of, in which every subcommand was run."""
+    made_of = (
+        (
+            capitalised(where.name),
+            markup.inline(
+                markup.codes(where.variables),
+                page.prose("".join(f"; {other}" for other in where.others)),
+            ),
+        )
+        for where in page.content.verification.surroundings
+    )
+    return markup.folded("What these surroundings are made of", markup.definitions(made_of))
 
 
 def show_delays(page: Page) -> list[Node]:

@@ -114,6 +114,8 @@ class Content:
             "sdk": origin.this_run.opentelemetry_sdk,
             "python": origin.this_run.python,
             "verified": verified.this_run.date,
+            "platform": verified.this_run.platform,
+            "verified.python": verified.this_run.versions.get("python", "unknown"),
             "commit": verified.this_run.commit or "not recorded",
             "claims": str(len(verified.claims)),
             "runs": str(verified.this_run.runs),

@@ -1,8 +1,8 @@
 """Which options are sent, and as which field."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from telemetry.evidence.conditions import Option, Subcommand, together_name
+from telemetry.evidence.conditions import MANY_OPTIONS, Option, Subcommand, together_name
 from telemetry.evidence.judging import Claim, Evidence, Trial, outcome
 from telemetry.evidence.planted import RESULT, TYPED
 from telemetry.records.runs import Observation
@@ -31,22 +31,28 @@ def sent(evidence: Evidence) -> list[Sent]:
         for subcommand in evidence.subcommands
         if subcommand.name in evidence.by_name
         for option in subcommand.options
-        if (found := _sent_by_name(evidence, subcommand, option)).tested
+        if (found := _sent_together(evidence, subcommand, option)).tested
     ]
 
 
-def _sent_by_name(evidence: Evidence, subcommand: Subcommand, option: Option) -> Sent:
-    """What became of an option; by another name of its subcommand, all were tested at once."""
-    if not subcommand.same_as:
-        return _sent(evidence, subcommand, option)
+def _sent_together(evidence: Evidence, subcommand: Subcommand, option: Option) -> Sent:
+    """What became of an option; if others were tested with it, those that tested it alone tell."""
+    alone = _sent(evidence, subcommand, option)
     together = evidence.by_name.get(together_name(subcommand.name))
-    same = next((s for s in evidence.subcommands if s.name == subcommand.same_as), None)
-    if together is None or same is None:
+    if alone.tested or together is None or option.flag not in together.run.argv:
+        return alone
+    elsewhere = [
+        found
+        for other in evidence.subcommands
+        for same in other.options
+        if same.flag == option.flag and (found := _sent(evidence, other, same)).tested
+    ]
+    if not elsewhere:
         return Sent(option, (), ())
-    changed = _changed(evidence, subcommand, together)
-    fields = _sent(evidence, same, replace(option, subcommand=same.name)).fields
-    sent_as = tuple((name, values) for name, values in fields if name in changed)
-    return Sent(option, (together.run.command,), sent_as)
+    names = {name for found in elsewhere for name, _ in found.fields}
+    changed = _changed(evidence, subcommand, together).items()
+    fields = tuple((name, (value,)) for name, value in sorted(changed) if name in names)
+    return Sent(option, (together.run.command,), fields)
 
 
 def _changed(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> dict[str, str]:
@@ -133,15 +139,15 @@ def every_option(trial: Trial) -> None:
                 f"`{option.subcommand} {option.flag}` is sent as {name} = {values}",
             )
     for subcommand in trial.evidence.subcommands:
-        if subcommand.same_as and subcommand.name in trial.evidence.by_name:
-            seen = trial.run(together_name(subcommand.name))
+        if (name := together_name(subcommand.name)) in trial.evidence.by_name:
+            seen = trial.run(name)
             trial.expect_message(seen)
             # The companion of an option changes what is sent, and has no run of its own here.
             attributed = {name for found in table.values() for name, _ in found.fields}
             other = sorted({*_changed(trial.evidence, subcommand, seen)} - attributed)
             trial.expect(not other, f"`{seen.run.command}` changes {other}")
     if any(subcommand.name == "call" for subcommand in trial.evidence.subcommands):
-        together = trial.run(together_name("call"))
+        together = trial.run(MANY_OPTIONS)
         names = set(trial.evidence.values(together))
         trial.expect(
             names == set(trial.evidence.values(trial.run("call"))),

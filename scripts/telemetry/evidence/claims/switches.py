@@ -90,7 +90,7 @@ def without_opentelemetry(trial: Trial) -> None:
 
 
 def no_notice(trial: Trial) -> None:
-    shown = trial.run("option: download --verbosity debug")
+    shown = trial.run("option: call --verbosity debug")
     if "telemetry" not in shown.stderr + shown.stdout:
         raise Void(f"`{shown.run.command}` does not name telemetry either")
     for seen in trial.runs("commands"):
