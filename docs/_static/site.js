@@ -75,11 +75,31 @@ const clear = () => {
   fields.focus();
 };
 
-// A link to a field shows it, whatever was filtered.
+// Statements by their verdict.
+const statements = [...document.querySelectorAll("section.claim")];
+const verdictOf = (section) => section.querySelector(".mark .visually-hidden").textContent.trim();
+const choice = document.createElement("div");
+choice.className = "field-filter";
+choice.innerHTML = `
+  <label>Verdict <select><option value="">All</option></select></label>
+  <output aria-live="polite"></output>`;
+const verdict = choice.querySelector("select");
+
+const choose = () => {
+  for (const section of statements) {
+    section.hidden = ![verdictOf(section), ""].includes(verdict.value);
+  }
+  const shown = statements.filter((section) => !section.hidden).length;
+  choice.querySelector("output").value = `${shown} of ${statements.length} statements`;
+};
+
+// A link shows what it leads to, whatever was filtered or folded.
 const reveal = () => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target?.closest("[hidden], details:not([open])")) return;
-  clear();
+  if (tables.length) clear();
+  verdict.value = "";
+  choose();
   const folded = target.closest("details");
   if (folded) folded.open = true;
   target.scrollIntoView();
@@ -99,7 +119,13 @@ if (tables.length) {
   });
   filter.addEventListener("keydown", ({ key }) => key === "Escape" && clear());
   window.addEventListener("popstate", read);
-  window.addEventListener("hashchange", reveal);
   read();
-  reveal();
 }
+if (statements.length) {
+  for (const name of new Set(statements.map(verdictOf))) verdict.add(new Option(name));
+  verdict.addEventListener("change", choose);
+  statements[0].before(choice);
+  choose();
+}
+window.addEventListener("hashchange", reveal);
+reveal();

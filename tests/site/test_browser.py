@@ -17,6 +17,7 @@ from pypdf import PdfReader
 from chromium import ARGUMENTS, found
 from conftest import NODE_MODULES, build, need
 from site_server import served
+from telemetry.records import claims
 
 AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -291,6 +292,26 @@ def test_copy_buttons_copy_the_command_without_its_prompt(page: Page, root: str)
         assert [line for line in copied if line] == [
             line[2:] for line in shown if line.startswith(("$ ", "> ", "# "))
         ]
+
+
+@slow
+def test_statements_are_filtered_by_verdict_and_a_link_shows_what_it_leads_to(
+    page: Page, root: str
+) -> None:
+    verdicts = Counter(claim.verdict for claim in claims.load().claims)
+    page.goto(f"{root}verification.html")
+    shown = page.locator("section.claim:visible")
+    for verdict, count in verdicts.items():
+        page.get_by_label("Verdict").select_option(verdict)
+        assert shown.count() == count
+        told = page.get_by_role("status").inner_text()
+        assert told == f"{count} of {verdicts.total()} statements"
+    page.evaluate("location.hash = 'claim-off-by-presence'")
+    page.locator("#claim-off-by-presence").wait_for()
+    assert shown.count() == verdicts.total()
+
+    page.goto(f"{root}options.html#envvar-NETRC")
+    page.locator("#envvar-NETRC").wait_for()
 
 
 @slow

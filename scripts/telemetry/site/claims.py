@@ -1,5 +1,6 @@
 """Claims: the verification that the marks beside sentences lead to."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -16,17 +17,10 @@ from telemetry.site.sentences import VERDICTS
 
 
 def show_verdicts(page: Page) -> list[Node]:
-    """How many claims have which verdict, and which."""
-    by_verdict: dict[Verdict, list[str]] = {}
-    for claim in page.content.verification.claims:
-        by_verdict.setdefault(claim.verdict, []).append(claim.id)
-    rows = [(_verdict(v), str(len(by_verdict[v]))) for v in VERDICTS if v in by_verdict]
-    shown: list[Node] = [markup.table("Verdicts", {"Verdict": 70, "Statements": 30}, rows)]
-    for verdict, names in by_verdict.items():
-        links = (page.link("std", "claim-link", name, nodes.inline(text=name)) for name in names)
-        listing = markup.bullets(links, "columns")
-        shown += markup.folded(f"{capitalised(verdict)}: which statements", listing)
-    return shown
+    """How many claims have which verdict."""
+    counts = Counter(claim.verdict for claim in page.content.verification.claims)
+    rows = [(_verdict(verdict), str(counts[verdict])) for verdict in VERDICTS if counts[verdict]]
+    return [markup.table("Verdicts", {"Verdict": 70, "Statements": 30}, rows)]
 
 
 def _verdict(verdict: Verdict) -> Node:
