@@ -133,6 +133,14 @@ CHANGES = {
                     '"params.dataset_format": "unknown" if format is None else format, "params.zqx": 1,')},
         "fields", "undocumented-field: params.zqx", ("download: fetched by name",),
     ),
+    "another host is asked for only when a download succeeds": Change(
+        {DOWNLOAD: ('"unknown" if format is None else format,', f'"unknown" if format is None else (exec({REACH_OUT!r}), format)[1],')},
+        "only-collector", "zqx.example", ("download: fetched by name",),
+    ),
+    "another version is told": Change(
+        {TELEMETRY: ("SERVICE_VERSION: ", 'SERVICE_VERSION: "1.2.9" or ')},
+        "true-values", "service.version",
+    ),
     "a default is another": Change(
         {CALL: ('"params.genomic_belt": genomic_belt', '"params.genomic_belt": genomic_belt + 1')},
         "parameters", "not the default 5000000", CALLED,
@@ -151,7 +159,19 @@ CHANGES = {
     ),
     "an identifier is made of the machine's name": Change(
         {TELEMETRY: (MACHINE, MACHINE + ' "service.instance.id": str(__import__("uuid").uuid5(__import__("uuid").NAMESPACE_DNS, platform.node())),')},
-        "random-identifiers", "service.instance.id is", ("download", "view"),
+        "random-identifiers", "service.instance.id has", ("download", "view"),
+    ),
+    "an identifier stays the same in a job": Change(
+        {TELEMETRY: (MACHINE, MACHINE + ' **({"service.instance.id": "0a1b2c3d-1111-4222-8333-444455556666"} if "SLURM_JOB_ID" in os.environ else {}),')},
+        "random-identifiers", "service.instance.id has 0a1b2c3d", (f"{JOB}: download", f"{JOB}: view"),
+    ),
+    "identifiers of a machine share their beginning": Change(
+        {TELEMETRY: ("TracerProvider(", "TracerProvider(id_generator=type('', (__import__('opentelemetry.sdk.trace.id_generator', fromlist=['']).RandomIdGenerator,), {'generate_trace_id': lambda self: (0xABCD1234 << 96) | __import__('random').getrandbits(96)})(), ")},
+        "random-identifiers", "trace_id has abcd1234", ("download", "view"),
+    ),
+    "the result's name leaks, hashed with its extension": Change(
+        {TELEMETRY: (MACHINE, 'HOST_ARCH: __import__("hashlib").blake2s(__import__("sys").argv[-1].encode()).hexdigest()[:14],')},
+        "nothing-planted", "the result's name with .hdf5: blake2s", VIEWED,
     ),
     "a value is not what the machine says": Change(
         {TELEMETRY: (MACHINE, "HOST_ARCH: platform.machine()[::-1],")},
@@ -335,6 +355,15 @@ CHANGES = {
         {TELEMETRY: before(SPAN, "export = OTLPSpanExporter.export\ndef strict(self, spans):\n    if export(self, spans).value:\n        import os; os._exit(9)\nOTLPSpanExporter.export = strict")},
         "unreachable-same", "exit status 9", ("delay: off, 1", "delay: the collector answers 500, 1"),
     ),
+    "OpenTelemetry complains on the terminal": Change(
+        {TELEMETRY: ('logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)', "pass")},
+        "unreachable-same", "says", ("delay: off, 1", "delay: the connection is refused, 1"),
+    ),
+    "a result file says whether telemetry is on": Change(
+        {"data_structures/result_file.py": before('        self._h5.attrs["creation-date"] =', "import os; self._h5.attrs['zqx'] = 'STRIPEPY_NO_TELEMETRY' in os.environ")},
+        "same-results", ": files",
+        (*conditions.WORKS, *(f"results: {work}, telemetry off" for work in conditions.WORKS)),
+    ),
     "results depend on telemetry": Change(
         {VIEW: ("    try:\n        _configure_telemetry(", "    relative_change_threshold += 99 * (telem_span is None)\n    try:\n        _configure_telemetry(")},
         "same-results", "other output",
@@ -448,6 +477,14 @@ CHANGES = {
         {TELEMETRY: ('get_logger().debug("setting up', 'get_logger().info("setting up')},
         "no-notice", "names telemetry", ("view", "option: call --verbosity debug"), STALE,
     ),
+    "users are told, at a terminal only": Change(
+        {TELEMETRY: before('    structlog.get_logger().debug("setting up', "import sys; sys.stderr.isatty() and print('There is telemetry.', file=sys.stderr)")},
+        "no-notice", "names telemetry", ("option: call --verbosity debug", "view", f"{TERMINAL}: view"), STALE,
+    ),
+    "view prints something else without OpenTelemetry": Change(
+        {VIEW: before("    try:\n        _configure_telemetry(", "import importlib.util as u\ntry: import opentelemetry\nexcept ImportError: raise SystemExit(print())")},
+        "without-opentelemetry", "prints something else", ("view", "without OpenTelemetry: view"),
+    ),
     "the help names telemetry": Change(
         {"cli/setup.py": ('"--with-header",\n', '"--with-header", "--telemetry",\n')},
         "no-status-command", "names telemetry", ("view --help",), STALE,
@@ -473,9 +510,11 @@ QUICK = frozenset(
         "a second exporter sends to another host",
         "a known limit is mended",
         "more is sent at a terminal",
+        "more is sent on a Sunday",
         "state is kept out of Python's sight",
         "the HTTP library adds a header",
         "user and machine are hashed together",
+        "identifiers of a machine share their beginning",
     }
 )
 

@@ -152,6 +152,8 @@ SLIPS = {
     "telemetry": {
         "StripePy is harmless.": "typed, and not in guidance: StripePy is harmless.",
         ".. guidance::\n\n   It sends nothing.": "guidance that says 'sends' states something",
+        ".. guidance::\n\n   StripePy does not tell.": "guidance that says 'StripePy ' states",
+        ".. guidance::\n\n   True; it uploads more.": "guidance that says 'uploads' states",
         "It\n   Is harmless.": "typed, and not in guidance: It",
         ".. sentences:: no-such": "no sentence 'no-such'",
         ".. sentences:: stated.no-such": "no sentence 'stated.no-such'",

@@ -272,7 +272,8 @@ class _Process:
         if pipe:
             os.close(pipe[1])
         if terminal:
-            threading.Thread(target=_drain, args=(terminal[0],), daemon=True).start()
+            kept = self.folder.root / "stdout"
+            threading.Thread(target=_drain, args=(terminal[0], kept), daemon=True).start()
         try:
             threading.Thread(target=_quieten, args=(process.pid,), daemon=True).start()
             if pipe and run.ending.signal is not None:
@@ -311,9 +312,10 @@ def _full_pipe() -> tuple[int, int]:
     return reading, writing
 
 
-def _drain(pipe: int) -> None:
-    while os.read(pipe, PIPE_BYTES):
-        pass
+def _drain(pipe: int, kept: Path = Path(os.devnull)) -> None:
+    with kept.open("ab", 0) as file:
+        while piece := os.read(pipe, PIPE_BYTES):
+            file.write(piece)
 
 
 def _leftovers() -> list[str]:

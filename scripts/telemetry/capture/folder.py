@@ -78,13 +78,14 @@ class PrivateFolder:
     def times(self) -> dict[Path, int]:
         """Return when each file, link and empty folder was last written, in nanoseconds.
 
-        Python's own caches are left out, and its folders for sockets.
+        Python's caches of modules are left out, and its folders for sockets.
         """
         return {
             path: path.lstat().st_mtime_ns
             for folder in (self.work, self.home, self.temporary)
             for path in sorted(folder.rglob("*"))
-            if not any(part == "__pycache__" or part.startswith("pymp-") for part in path.parts)
+            if not (path.parent.name == "__pycache__" and ".pyc" in path.name)
+            and not (folder == self.temporary and path.relative_to(folder).parts[0][:5] == "pymp-")
             and not (path.is_dir() and any(path.iterdir()))
         }
 
@@ -162,8 +163,12 @@ def scratch_folder() -> str:
     return "/tmp" if os.name == "posix" and len(os.fsencode(folder)) + 14 + 33 > 103 else folder
 
 
+# What a result file says of the time of its making.
+MADE = frozenset({"creation-date"})
+
+
 def _digest(path: Path) -> str:
-    """SHA-256 of a file; of a result file, which bears the time of its making, of its data."""
+    """SHA-256 of a file; of a result file, apart from the time of its making."""
     digest = hashlib.sha256()
     if path.suffix == ".hdf5" and "h5py" in sys.modules:
         with contextlib.suppress(OSError):
@@ -179,10 +184,13 @@ def _digest_of_data(path: Path) -> str:
     digest = hashlib.sha256()
 
     def visit(name: str, item: Any) -> None:
+        attributes = {key: str(item.attrs[key]) for key in sorted(item.attrs) if key not in MADE}
+        digest.update(f"{name} {attributes}".encode())
         if isinstance(item, h5py.Dataset):
             digest.update(f"{name} {item.dtype} {item.shape}".encode())
             digest.update(repr(item[()].tolist()).encode())
 
     with h5py.File(path) as file:
+        visit("/", file)
         file.visititems(visit)
     return digest.hexdigest()

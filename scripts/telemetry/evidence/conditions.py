@@ -80,10 +80,10 @@ COMPANIONS = {
 ALONE = frozenset({"assembly", "name"})
 
 SWITCHES = ("STRIPEPY_NO_TELEMETRY", "NO_TELEMETRY")
-SWITCH_VALUES = ("1", "", "0", "false", "true")
+SWITCH_VALUES = ("1", "", "0", "false", "true", "no", "off")
 
 OTHER_SWITCHES = {
-    "DO_NOT_TRACK": SWITCH_VALUES,
+    "DO_NOT_TRACK": ("1", "", "0", "false", "true"),
     "OTEL_SDK_DISABLED": ("true", "TrUe", "1", "", "0", "false"),
     "OTEL_TRACES_SAMPLER": ("always_off", "always_on", ""),
     "OTEL_TRACES_EXPORTER": ("none", "console", ""),
@@ -439,7 +439,7 @@ def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
             argv = subcommand.argv()
             run = replace(where, name=f"{name}: {subcommand.name}", argv=argv, inputs=INPUTS)
             yield run
-            if run.argv == LIST:
+            if run.argv == LIST or subcommand.name == "call":
                 off = {**where.environment, SWITCHES[0]: "1"}
                 yield replace(run, name=f"{run.name}, off", environment=off)
 
@@ -504,7 +504,12 @@ def _mitigations() -> Iterator[Run]:
     yield _run(
         "a provider that is there first",
         LIST,
-        environment={"PYTHONPATH": "{files}/provider"},
+        environment={
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "PYTHONPATH": "{files}/provider",
+        },
         changed=SET_UP_FIRST,
     )
 

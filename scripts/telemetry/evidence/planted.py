@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
@@ -23,9 +24,12 @@ from telemetry.box.world import Names, World
 from telemetry.evidence import source_lines
 from telemetry.table import coolers, sample
 
-# Half a digest is still too long to occur by accident: 8 bytes, or 16 hexadecimal digits.
-HASH_BYTES = 8
-HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "sha3_256")
+# A piece of a digest is still too long to occur by accident: 6 bytes, or 12 hexadecimal digits.
+HASH_BYTES = 6
+HASHES = (
+    *("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
+    *("blake2b", "blake2s", "sha3_224", "sha3_256", "sha3_384", "sha3_512"),
+)
 
 PLANTED: Mapping[str, str] = {
     "the working directory": "ZqxFolder",
@@ -74,8 +78,13 @@ COMBINATIONS: Mapping[str, str] = {
     )
     for separator in ("", "@", ":", "-", "_", ".", "/", "|", ",", " ")
 } | {
-    f"the input's name with {ending}": PLANTED["the input's name"] + ending
-    for ending in (".hic", ".cool", ".mcool")
+    f"{where} with {ending}": PLANTED[where] + ending
+    for where, ending in (
+        *(("the input's name", ending) for ending in (".hic", ".cool", ".mcool")),
+        ("the result's name", ".hdf5"),
+        ("the plot's name", ".png"),
+        ("the log's name", ".txt"),
+    )
 }
 """What planted values are together: a hash of that is no hash of either.
 
@@ -90,14 +99,17 @@ PROVIDER = """
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
 provider = TracerProvider()
-exporter = OTLPSpanExporter("http://127.0.0.1:4318/v1/traces", timeout=1)
-provider.add_span_processor(SimpleSpanProcessor(exporter))
+for exporter in (OTLPSpanExporter(), ConsoleSpanExporter()):
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
 trace.set_tracer_provider(provider)
 """
-"""What auto-instrumentation, an operator or a notebook does before StripePy starts."""
+"""What auto-instrumentation, an operator or a notebook does before StripePy starts.
+
+It prints what it exports, so that one can see what goes to the address that the user has set.
+"""
 
 CHANGED_DATA = "the data sets' checksums are replaced by that of a small file"
 
@@ -170,6 +182,10 @@ def forms(text: str) -> Iterator[tuple[str, bytes]]:
         yield f"hexadecimal, {case}", variant.encode().hex().encode()
         yield f"hexadecimal capitals, {case}", variant.encode().hex().upper().encode()
         yield from ((f"base64, {case}", piece) for piece in _base64_pieces(variant.encode()))
+        yield f"base32, {case}", base64.b32encode(variant.encode()).rstrip(b"=")
+        yield f"base85, {case}", base64.b85encode(variant.encode())
+        yield f"Ascii85, {case}", base64.a85encode(variant.encode())
+        yield f"numbers of characters, {case}", ", ".join(map(str, variant.encode())).encode()
     yield "reversed", plain[::-1]
     yield "rot13", codecs.encode(text, "rot13").encode()
     yield "UTF-16", text.encode("utf-16-le")
@@ -184,8 +200,10 @@ def hashes(text: str) -> Iterator[tuple[str, bytes]]:
     for hashed, name in (
         (text, ""),
         (text.lower(), " in lower case"),
+        (text.upper(), " in upper case"),
         (f"{text}\n", " with a line end"),
     ):
+        yield f"crc32{name}, hexadecimal", f"{zlib.crc32(hashed.encode()):08x}".encode()
         for algorithm in HASHES:
             digest = hashlib.new(algorithm, hashed.encode()).digest()
             head = digest[:HASH_BYTES]

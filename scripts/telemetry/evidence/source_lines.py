@@ -48,6 +48,14 @@ SETTERS: Mapping[str, tuple[str, ...]] = {
 # Ways out that have nothing to do with OpenTelemetry.
 CLIENTS = frozenset(
     {
+        "asyncio",
+        "imaplib",
+        "poplib",
+        "pycurl",
+        "socketserver",
+        "telnetlib",
+        "websockets",
+        "xmlrpc",
         "requests",
         "urllib",
         "urllib3",

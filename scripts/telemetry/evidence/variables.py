@@ -14,7 +14,16 @@ from pathlib import Path
 
 from telemetry.capture.folder import run_paths
 
-PACKAGES = ("opentelemetry", "requests", "urllib3", "certifi", "ssl", "netrc", "urllib.request")
+PACKAGES = (
+    "stripepy",
+    "opentelemetry",
+    "requests",
+    "urllib3",
+    "certifi",
+    "ssl",
+    "netrc",
+    "urllib.request",
+)
 
 NAME = re.compile(r"_?[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|NETRC|SSLKEYLOGFILE")
 
@@ -197,7 +206,12 @@ def settings(names: Iterable[str]) -> list[Setting]:
 
 def named() -> set[str]:
     """Names that the installed code of `PACKAGES` mentions as environment variables."""
-    return {name for package in PACKAGES for path in _modules(package) for name in _named_in(path)}
+    return {
+        name
+        for package in PACKAGES
+        for path in _modules(package)
+        for name in named_in(path, ours=package == "stripepy")
+    }
 
 
 def _modules(package: str) -> Iterator[Path]:
@@ -211,21 +225,26 @@ def _modules(package: str) -> Iterator[Path]:
         yield Path(spec.origin)
 
 
-def _named_in(path: Path) -> Iterator[str]:
+def named_in(path: Path, *, ours: bool) -> Iterator[str]:
+    """Yield what a module asks for by name; `ours` might ask a copy of the environment."""
     tree = ast.parse(path.read_bytes())
     declares = "environment_variables" in path.parts
     for node in ast.walk(tree):
         candidates: list[ast.expr] = []
         if declares and isinstance(node, ast.Assign):
             candidates = [node.value]
-        elif isinstance(node, ast.Call) and _is_about_environment(node.func):
+        elif isinstance(node, ast.Call) and (
+            _is_about_environment(node.func) or (ours and _gets(node.func))
+        ):
             candidates = node.args[:1]
-        elif isinstance(node, ast.Subscript) and _is_environment(node.value):
+        elif isinstance(node, ast.Subscript) and (ours or _is_environment(node.value)):
             candidates = [node.slice]
         elif isinstance(node, ast.Compare) and any(map(_is_environment, node.comparators)):
             candidates = [node.left]
         for candidate in candidates:
             name = candidate.value if isinstance(candidate, ast.Constant) else None
+            if isinstance(name, bytes):
+                name = name.decode(errors="replace")
             if isinstance(name, str) and NAME.fullmatch(name):
                 yield name
 
@@ -236,6 +255,11 @@ def _is_environment(node: ast.expr) -> bool:
         case ast.Name(id="environ") | ast.Attribute(value=ast.Name(id="os"), attr="environ"):
             return True
     return False
+
+
+def _gets(node: ast.expr) -> bool:
+    """Whether an expression is a method that is asked for a value by its name."""
+    return isinstance(node, ast.Attribute) and node.attr in {"get", "pop", "getenv", "setdefault"}
 
 
 def _is_about_environment(node: ast.expr) -> bool:

@@ -56,7 +56,7 @@ def _facts(page: Page, claim: ClaimResult) -> Iterator[tuple[str, Piece]]:
     if claim.runs:
         yield "Runs", f"{claim.runs}, {' and '.join(claim.modes)}"
     if counts := verification.this_run.counts.get(claim.id):
-        yield "Counted", ", ".join(f"{number:,} {what}" for what, number in sorted(counts.items()))
+        yield "Counted", "; ".join(f"{what}: {number:,}" for what, number in sorted(counts.items()))
     if claim.commands:
         more = ", …" if claim.runs > len(claim.commands) else ""
         yield "Among them", markup.inline(markup.codes(claim.commands), more)
@@ -65,11 +65,15 @@ def _facts(page: Page, claim: ClaimResult) -> Iterator[tuple[str, Piece]]:
 
 def show_subcommands(page: Page) -> list[Node]:
     """Which subcommands send which field, ending well or not."""
+    alike: dict[tuple[tuple[str, ...], ...], list[Node]] = {}
+    for field in page.content.verification.fields:
+        sending = (tuple(field.success), tuple(field.failure))
+        alike.setdefault(sending, []).append(page.field(field.field))
     rows = [
-        (page.field(f.field), subcommands_of(page, f.success), subcommands_of(page, f.failure))
-        for f in page.content.verification.fields
+        (*(subcommands_of(page, names) for names in sending), markup.joined(fields))
+        for sending, fields in alike.items()
     ]
-    columns = {"Field": 34, "When all goes well": 33, "When the run fails": 33}
+    columns = {"When all goes well": 25, "When the run fails": 25, "Fields": 50}
     return [markup.table("Subcommands that send each field", columns, rows)]
 
 
@@ -175,7 +179,7 @@ def show_delays(page: Page) -> list[Node]:
         )
         for met, (least, most) in sorted(measured, key=lambda one: -one[1][1])
     ]
-    columns = {"What it met": 36, "Seconds": 40, "Minutes for 1,000 commands in a row": 24}
+    columns = {"Situation": 36, "Seconds": 40, "Minutes for 1,000 commands in a row": 24}
     return [markup.table("Delay at the end of a command", columns, rows)]
 
 

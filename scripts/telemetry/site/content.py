@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from docutils.parsers.rst import DirectiveError
 from docutils.utils import Reporter
@@ -104,9 +105,11 @@ class Content:
         first = sending[0] if sending else "none"
         silent = [r for r in history.releases if sending and Version(r) < Version(first)]
         waiting = [n for n in Network if n.waits]
+        collector = urlsplit(str(origin.exporters[0]["endpoint"]))
         return {
             "command": origin.command,
             "run": "one run on a small synthetic contact map" if on_sample else "one run",
+            "collector": f"{collector.hostname}, TCP port {collector.port}",
             "count": str(sum(field != "duration_ms" for field, _ in self.run.table)),
             "body": f"{origin.this_run.body_bytes} bytes",
             "gzip": f"{origin.this_run.gzip_bytes} bytes",

@@ -26,9 +26,11 @@ VERDICTS = {
 
 TELLS = re.compile(
     r"\b(?:sends|sent|collects|collected|stores|stored|keeps|kept|contacts|contacted|connects"
-    r"|encrypts|encrypted|identifies|identified|reports|reported|transmits|transmitted)\b"
+    r"|encrypts|encrypted|identifies|identified|reports|reported|transmits|transmitted|uploads"
+    r"|uploaded|adds|includes|writes|shares|logs)\b"
+    r"|(?:^|[.:;] )(?:StripePy|It|The (?:program|message|command)|A (?:run|message)) "
 )
-"""What tells what the program does, or does not do: no guidance needs it."""
+"""What tells what the program does, or does not do, or begins to: no guidance needs it."""
 
 PICTURE = files.PAGES / "_templates" / "data_flow.svg"
 KEPT = "${%s.place}; ${%s.link} on the way there and ${%s.at_rest} at rest"

@@ -20,6 +20,8 @@ RECORD = os.environ["STRIPEPY_CAPTURE_RECORD"]
 ROOT = str(Path(RECORD).parent)
 OURS = (ROOT, "/dev/", "/proc/")
 
+# The same variables, as texts and as bytes.
+ENVIRONMENTS = (os.environ, getattr(os, "environb", os.environ))
 LOOK_UP = type(os.environ).__getitem__.__code__
 PARSE = argparse.ArgumentParser.parse_known_args.__code__
 
@@ -44,7 +46,10 @@ def look_at_call(frame: FrameType, event: str, argument: object) -> None:
         return
     if frame.f_code is LOOK_UP:
         name = frame.f_locals["key"]
-        if frame.f_locals["self"] is os.environ and isinstance(name, str) and name not in asked:
+        if isinstance(name, bytes):
+            name = os.fsdecode(name)
+        ours = any(frame.f_locals["self"] is environment for environment in ENVIRONMENTS)
+        if ours and isinstance(name, str) and name not in asked:
             asked.add(name)
             record(variable=name)
     elif frame.f_code is PARSE and not parsers:
@@ -98,7 +103,8 @@ def look_at_write(event: str, arguments: tuple[Any, ...]) -> None:
         return
     absolute = str(Path(os.fsdecode(path)).absolute())
     # The caches are Python's own, for modules that it reads the first time.
-    if not absolute.startswith(OURS) and "__pycache__" not in absolute:
+    cached = Path(absolute).parent.name == "__pycache__" and ".pyc" in absolute
+    if not absolute.startswith(OURS) and not cached:
         record(written=absolute)
 
 

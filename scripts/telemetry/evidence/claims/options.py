@@ -169,8 +169,8 @@ def typed_name(trial: Trial) -> None:
 CLAIMS = (
     Claim(
         "options",
-        "Of the {options} options of StripePy's subcommands, {sent} change what is sent, each in"
-        " one field.",
+        "Of the {options} options of StripePy's subcommands, {sent} change the message, each of"
+        " them one field.",
         ("commands", "failures", "options"),
         every_option,
     ),

@@ -60,14 +60,15 @@ CLAIMS = (
     ),
     Claim(
         "dates",
-        "On each day from {first} to {last}, the message is the same as today, times apart.",
+        "On each day from {first} to {last}, the message is the same as today, apart from the"
+        " times.",
         ("commands", "dates"),
         same_on_other_dates,
     ),
     Claim(
         "second-run",
         "A second run, with all that the first one left behind, sends the same message,"
-        " identifiers and times apart.",
+        " apart from identifiers and times.",
         ("again",),
         second_run,
     ),

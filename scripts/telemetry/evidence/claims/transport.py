@@ -185,7 +185,7 @@ CLAIMS = (
     ),
     Claim(
         "encrypted",
-        "The connection is encrypted.",
+        "The connection to StripePy's collector is encrypted.",
         ("commands",),
         encrypted,
     ),
@@ -197,7 +197,8 @@ CLAIMS = (
     ),
     Claim(
         "compressed",
-        "The message is compressed with gzip, and smaller than 2 KiB even before that.",
+        "The message is compressed with gzip; before that, it is smaller than 2 KiB, unless a long"
+        " name of a data set was typed.",
         SENDING,
         compressed,
     ),

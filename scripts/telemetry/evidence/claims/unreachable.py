@@ -8,7 +8,7 @@ from telemetry.evidence.conditions import REPEATS, UNREACHABLE, delay_name
 from telemetry.evidence.judging import Claim, Evidence, Trial
 from telemetry.records.runs import Network
 
-TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} ")
+TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} ")
 
 # The time-out, and what a busy machine takes to give up.
 LONGEST_SECONDS = 7.5
@@ -62,8 +62,8 @@ def same_behaviour(trial: Trial) -> None:
 
 
 def _untimed(text: str) -> list[str]:
-    """The messages, without the times that stand before them."""
-    return [line[27:] for line in text.splitlines() if TIME.match(line)]
+    """The lines, without the times that stand before messages."""
+    return [TIME.sub("", line, count=1) for line in text.splitlines()]
 
 
 def answers(trial: Trial) -> None:
