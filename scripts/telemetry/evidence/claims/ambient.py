@@ -57,8 +57,8 @@ def detectors(trial: Trial) -> None:
         trial.expect(field in sent["host"], f"`host` does not send {field}")
     trial.expect(sent["process"] | sent["host"] <= sent["*"], "`*` does not send them all")
     found = sorted((sent["process"] | sent["host"] | sent["*"]) - set(trial.evidence.dictionary))
-    *first, last = (f"`{name}`" for name in found)
-    trial.facts["fields"] = f"{', '.join(first)} and {last}"
+    *first, last = [f"`{name}`" for name in found] or ["nothing"]
+    trial.facts["fields"] = " and ".join(filter(None, (", ".join(first), last)))
 
 
 def headers(trial: Trial) -> None:

@@ -58,7 +58,7 @@ def off_download(trial: Trial) -> None:
 
 
 def do_not_track(trial: Trial) -> None:
-    _silences(trial, "DO_NOT_TRACK", *SWITCH_VALUES, silent=False)
+    _silences(trial, "DO_NOT_TRACK", *OTHER_SWITCHES["DO_NOT_TRACK"], silent=False)
 
 
 def sdk_disabled(trial: Trial) -> None:
