@@ -151,8 +151,9 @@ def test_a_field_that_the_reference_leaves_out_ends_every_build(project: Path) -
 SLIPS = {
     "telemetry": {
         "StripePy is harmless.": "typed, and not in guidance: StripePy is harmless.",
-        ".. guidance::\n\n   It sends nothing.": "guidance that says 'sends' states something",
-        ".. guidance::\n\n   StripePy does not tell.": "guidance that says 'StripePy ' states",
+        ".. guidance::\n\n   Nobody sends that.": "guidance that says 'sends' states something",
+        ".. guidance::\n\n   True. It tells less.": "guidance that says 'It' states",
+        ".. guidance::\n\n   StripePy does not tell.": "guidance that says 'StripePy' states",
         ".. guidance::\n\n   True; it uploads more.": "guidance that says 'uploads' states",
         "It\n   Is harmless.": "typed, and not in guidance: It",
         ".. sentences:: no-such": "no sentence 'no-such'",

@@ -156,6 +156,6 @@ def check(app: Sphinx, document: nodes.document) -> None:
             logger.warning("typed, and not in guidance: %s", text.rawsource, location=where)
         elif told := TELLS.search(text.astext()):
             complaint = "guidance that says '%s' states something: %s"
-            logger.warning(complaint, told[0], text.rawsource, location=where)
+            logger.warning(complaint, told[0].strip(".:; "), text.rawsource, location=where)
     if not typed:
         logger.warning("there is no guidance", location=(page, 1))
