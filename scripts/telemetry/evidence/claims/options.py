@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from telemetry.evidence.conditions import MANY_OPTIONS, Option, Subcommand, together_name
-from telemetry.evidence.judging import Claim, Evidence, Trial, outcome
+from telemetry.evidence.judging import Claim, Evidence, NotMade, Trial, outcome
 from telemetry.evidence.planted import RESULT, TYPED
 from telemetry.records.runs import Observation
 
@@ -38,8 +38,8 @@ def sent(evidence: Evidence) -> list[Sent]:
 def _sent_together(evidence: Evidence, subcommand: Subcommand, option: Option) -> Sent:
     """What became of an option; if others were tested with it, those that tested it alone tell."""
     alone = _sent(evidence, subcommand, option)
-    together = evidence.by_name.get(together_name(subcommand.name))
-    if alone.tested or together is None or option.flag not in together.run.argv:
+    together = _together(evidence, subcommand, option)
+    if alone.tested or together is None:
         return alone
     elsewhere = [
         found
@@ -53,6 +53,12 @@ def _sent_together(evidence: Evidence, subcommand: Subcommand, option: Option) -
     changed = _changed(evidence, subcommand, together).items()
     fields = tuple((name, (value,)) for name, value in sorted(changed) if name in names)
     return Sent(option, (together.run.command,), fields)
+
+
+def _together(evidence: Evidence, subcommand: Subcommand, option: Option) -> Observation | None:
+    """The run that tested an option with others; None if none did."""
+    seen = evidence.by_name.get(together_name(subcommand.name))
+    return seen if seen and option.flag in seen.run.argv else None
 
 
 def _changed(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> dict[str, str]:
@@ -120,8 +126,11 @@ def every_option(trial: Trial) -> None:
             f"`{subcommand.name}` has arguments that no condition knows: {subcommand.unknown}",
         )
         for option in subcommand.options:
+            tested = (subcommand.name, option.flag) in table
+            if not tested and _together(trial.evidence, subcommand, option):
+                raise NotMade(f"no run tests `{option.flag}` by itself")
             trial.expect(
-                (subcommand.name, option.flag) in table,
+                tested,
                 f"`{subcommand.name} {option.flag}` is an option that no condition tests",
             )
     for found in table.values():
