@@ -125,12 +125,12 @@ def every_option(trial: Trial) -> None:
             not subcommand.unknown,
             f"`{subcommand.name}` has arguments that no condition knows: {subcommand.unknown}",
         )
+        shared = [o for o in subcommand.options if _together(trial.evidence, subcommand, o)]
+        if shared and not any((subcommand.name, option.flag) in table for option in shared):
+            raise NotMade(f"no run tests the options of `{subcommand.name}` by themselves")
         for option in subcommand.options:
-            tested = (subcommand.name, option.flag) in table
-            if not tested and _together(trial.evidence, subcommand, option):
-                raise NotMade(f"no run tests `{option.flag}` by itself")
             trial.expect(
-                tested,
+                (subcommand.name, option.flag) in table,
                 f"`{subcommand.name} {option.flag}` is an option that no condition tests",
             )
     for found in table.values():
