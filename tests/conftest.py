@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE_MODULES = ROOT / "tests" / "browser" / "node_modules"
+
+# A shell has its background ignore it, and so would everything that is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Doctor = Callable[[dict[str, tuple[str, str]]], Path]
 
