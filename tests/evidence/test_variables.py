@@ -15,6 +15,7 @@ from telemetry.evidence import variables
         "os.environb.get(b'ZQX_NAME')",
         "{**os.environ}.pop('ZQX_NAME', None)",
         "'ZQX_NAME' in os.environ",
+        "'ZQX_NAME' not in {**os.environ}",
         "os.getenv('ZQX_NAME')",
     ],
 )

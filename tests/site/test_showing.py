@@ -11,7 +11,7 @@ from sphinx.util.inventory import InventoryFile
 import conftest
 from conftest import installed_stripepy, text
 from telemetry.records import claims, fields, releases, table
-from telemetry.records.claims import summed_up
+from telemetry.records.words import summed_up
 
 page = functools.cache(conftest.page)
 

@@ -8,6 +8,7 @@ tested. Two runs of the real program show what it does with the variable.
 import json
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -278,3 +279,22 @@ def test_stripepy_finds_what_the_shell_has_set_and_says_so(tmp_path: Path) -> No
     assert "setting up telemetry..." in on.stderr
     assert "``setting up telemetry...``" in (ROOT / "docs/switch-off.rst").read_text()
     assert (len(off.bodies), len(on.bodies)) == (0, 1)
+
+
+def test_pip_check_misses_an_opentelemetry_that_a_package_leaves_out(tmp_path: Path) -> None:
+    packages = Path(sysconfig.get_path("purelib"))
+    for found in (packages / "pip", *packages.glob("*.dist-info")):
+        if not found.name.startswith("opentelemetry"):
+            (tmp_path / found.name).symlink_to(found)
+    said = subprocess.run(
+        [sys.executable, "-S", "-m", "pip", "check"],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lacks = {line.split()[3] for line in said.stdout.splitlines() if line.startswith("stripepy")}
+    assert lacks == {
+        f"opentelemetry-{name}," for name in ("api", "sdk", "exporter-otlp-proto-http")
+    }
+    assert "``pip check`` reports" in (ROOT / "docs/administrators.rst").read_text()

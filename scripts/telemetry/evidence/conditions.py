@@ -6,7 +6,7 @@ or an option once, and each variable and option with each subcommand once.
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, cycle, islice
 from typing import Any
 
 from telemetry.box.servers import PROXY_PORT
@@ -81,6 +81,7 @@ ALONE = frozenset({"assembly", "name"})
 
 SWITCHES = ("STRIPEPY_NO_TELEMETRY", "NO_TELEMETRY")
 SWITCH_VALUES = ("1", "", "0", "false", "true", "no", "off")
+OFF = {SWITCHES[0]: SWITCH_VALUES[0]}
 
 OTHER_SWITCHES = {
     "DO_NOT_TRACK": ("1", "", "0", "false", "true"),
@@ -88,7 +89,7 @@ OTHER_SWITCHES = {
     "OTEL_TRACES_SAMPLER": ("always_off", "always_on", ""),
     "OTEL_TRACES_EXPORTER": ("none", "console", ""),
 }
-"""What one could think to be a switch: values, of which the first is tested on each subcommand."""
+"""What one could think to be a switch, with values."""
 
 WITHOUT_SWITCHING = ("DO_NOT_TRACK", "OTEL_TRACES_EXPORTER")
 """Those without an effect: set together, if either had one, nothing would be sent."""
@@ -303,7 +304,7 @@ def _downloads() -> Iterator[Run]:
     base = _run("", ("download",), missing_hosts=DATA_HOSTS)
     yield replace(base, name="download: any")
     yield replace(base, name="download: unit tests", argv=("download", "--unit-test"))
-    yield replace(base, name="download: off", environment={SWITCHES[0]: "1"})
+    yield replace(base, name="download: off", environment=OFF)
     # The data sets are known by their checksums, which no small file of ours can have.
     succeeds = replace(
         base,
@@ -317,7 +318,7 @@ def _downloads() -> Iterator[Run]:
         succeeds,
         name="download: fetched, off",
         argv=by_name,
-        environment={**succeeds.environment, SWITCHES[0]: "1"},
+        environment={**succeeds.environment, **OFF},
     )
 
 
@@ -327,7 +328,7 @@ def _refusals(known: Sequence[Subcommand], flags: Sequence[str]) -> Iterator[Run
     for flag in sorted({*flags, "--no-such-option", "no-such-subcommand"}):
         yield _run(f"{flag} alone", (flag,))
     yield _run("two at once", ("--cite", "--license"))
-    for subcommand in known:
+    for subcommand in _by_one_name(known):
         words = tuple(subcommand.name.split())
         yield _run(f"{subcommand.name} --help", (*words, "--help"))
         if len(words) == 1:
@@ -397,23 +398,28 @@ def option_argv(subcommand: Subcommand, option: Option, value: str) -> tuple[str
 
 def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Every variable that is said, or could be thought, to switch telemetry off."""
-    every = dict.fromkeys(SWITCHES, SWITCH_VALUES) | OTHER_SWITCHES
-    quickest = [subcommand for subcommand in known if subcommand.argv() == LIST]
-    tested = [(s, {name: value}) for s in quickest for name in every for value in every[name]]
-    together = {name: every[name][0] for name in WITHOUT_SWITCHING}
-    alone = ({name: every[name][0]} for name in every if name not in WITHOUT_SWITCHING)
-    for number, environment in enumerate((*alone, together)):
-        # The switch itself by both names of each, the others by one.
-        some = known if SWITCHES[0] in environment else _by_one_name(known, number)
-        tested += [(s, environment) for s in some if s not in quickest]
+    main, other = SWITCHES
+    tested = [(subcommand, OFF) for subcommand in known]
+    tested += [(s, {main: v}) for s in known if s.argv() == LIST for v in SWITCH_VALUES[1:]]
+    values = {other: SWITCH_VALUES} | OTHER_SWITCHES
+    alone = [(name,) for name in values if name not in WITHOUT_SWITCHING]
+    for number, names in enumerate((*alone, WITHOUT_SWITCHING)):
+        some = [*_by_one_name(known, number)]
+        for subcommand, *chosen in _beside(some, *(values[name] for name in names)):
+            tested.append((subcommand, dict(zip(names, chosen, strict=True))))
     for subcommand, environment in tested:
         name = switch_name(subcommand.name, environment)
         yield _run(name, subcommand.argv(), environment=environment)
 
 
-def switch_name(subcommand: str, environment: Mapping[str, str]) -> str:
-    """Return the name of the run that tests switches."""
-    return f"switch: {subcommand} {' '.join(f'{n}={v}' for n, v in environment.items())}"
+def _beside(*lists: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Put lists beside each other, of which the shorter ones start again."""
+    return islice(zip(*map(cycle, lists), strict=True), max(map(len, lists)))
+
+
+def switch_name(plain: str, environment: Mapping[str, str]) -> str:
+    """Return the name of the run that tests switches, beside the plain one."""
+    return f"switch: {plain} {' '.join(f'{n}={v}' for n, v in environment.items())}"
 
 
 def _ambient(settings: Sequence[Setting]) -> Iterator[Run]:
@@ -433,14 +439,14 @@ def _ambient(settings: Sequence[Setting]) -> Iterator[Run]:
 
 
 def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Each subcommand in each surrounding, and one of them switched off."""
+    """Each subcommand in each surrounding, and `call` switched off, too."""
     for number, (name, where) in enumerate(SURROUNDINGS.items()):
         for subcommand in _by_one_name(known, number):
             argv = subcommand.argv()
             run = replace(where, name=f"{name}: {subcommand.name}", argv=argv, inputs=INPUTS)
             yield run
-            if run.argv == LIST or subcommand.name == "call":
-                off = {**where.environment, SWITCHES[0]: "1"}
+            if subcommand.name == "call":
+                off = {**where.environment, **OFF}
                 yield replace(run, name=f"{run.name}, off", environment=off)
 
 
@@ -455,18 +461,11 @@ def _by_one_name(known: Sequence[Subcommand], number: int = 0) -> Iterator[Subco
     yield from (same[number % len(same) - 1] for same in names.values())
 
 
-def date_name(date: str, subcommand: str) -> str:
-    """Return the name of the run on another date."""
-    return f"on {date}: {subcommand}"
-
-
 def _dates(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Each subcommand on one other date, and the quickest on each day of a week."""
-    for number, date in enumerate(DATES):
+    """Each day of a week with a subcommand, and each subcommand on one of these days."""
+    for date, subcommand in _beside(DATES, [*_by_one_name(known)]):
         prefix = ("env", "DONT_FAKE_MONOTONIC=1", "faketime", f"{date} 12:00")
-        for subcommand in _by_one_name(known):
-            if number == 0 or subcommand.argv() == LIST:
-                yield _run(date_name(date, subcommand.name), subcommand.argv(), prefix=prefix)
+        yield _run(f"on {date}: {subcommand.name}", subcommand.argv(), prefix=prefix)
 
 
 def _again() -> Iterator[Run]:
@@ -498,7 +497,7 @@ LEAKS = {
 def _mitigations() -> Iterator[Run]:
     """What helps against a leak: the switch, and taking the variables away."""
     yield _run("leaks", LIST, environment=LEAKS)
-    yield _run("leaks, switched off", LIST, environment={**LEAKS, SWITCHES[0]: "1"})
+    yield _run("leaks, switched off", LIST, environment={**LEAKS, **OFF})
     unset = ("env", *chain.from_iterable(("-u", name) for name in LEAKS))
     yield _run("leaks, unset", LIST, environment=LEAKS, prefix=unset)
     yield _run(
@@ -572,7 +571,7 @@ def _unreachable() -> Iterator[Run]:
     """What happens, and how long it takes, when the collector cannot be reached."""
     base = _run("", LIST, timed=True)
     for repeat in range(REPEATS):
-        yield replace(base, name=delay_name("off", repeat), environment={SWITCHES[0]: "1"})
+        yield replace(base, name=delay_name("off", repeat), environment=OFF)
         yield replace(base, name=delay_name(Network.ANSWERS, repeat))
         for network in UNREACHABLE:
             yield replace(
@@ -597,8 +596,8 @@ def _results(known: Sequence[Subcommand]) -> Iterator[Run]:
     """The same work again, switched off and without anybody to receive what it sends."""
     works = [run for run in _telling(known) if run.name in WORKS]
     for run in works:
-        off = {SWITCHES[0]: "1"}
-        yield replace(run, name=f"results: {run.name}, telemetry off", environment=off)
+        if run.name in TELLING_FAILURES:
+            yield replace(run, name=switch_name(run.name, OFF), environment=OFF)
         networks = [Network.REFUSED]
         if run.name == "call":
             networks += [Network.NO_NETWORK, Network.SILENT, Network.ERROR]

@@ -239,7 +239,10 @@ def named_in(path: Path, *, ours: bool) -> Iterator[str]:
             candidates = node.args[:1]
         elif isinstance(node, ast.Subscript) and (ours or _is_environment(node.value)):
             candidates = [node.slice]
-        elif isinstance(node, ast.Compare) and any(map(_is_environment, node.comparators)):
+        elif isinstance(node, ast.Compare) and (
+            any(map(_is_environment, node.comparators))
+            or (ours and isinstance(node.ops[0], ast.In | ast.NotIn))
+        ):
             candidates = [node.left]
         for candidate in candidates:
             name = candidate.value if isinstance(candidate, ast.Constant) else None

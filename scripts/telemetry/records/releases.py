@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from telemetry.records import documents, files
-from telemetry.records.claims import summed_up
 from telemetry.records.documents import Record
+from telemetry.records.words import listed, summed_up
 
 MEND = "make releases"
 
@@ -119,15 +119,16 @@ class Change(Record):
         before, after = self.before or "nothing", self.after or "nothing"
         match self.kind:
             case "added":
-                return f"`{self.what}` is new, sent by {after}"
+                return f"`{self.what}` is new, sent by {listed(after.split(', '))}"
             case "removed":
                 return f"`{self.what}` is no longer sent"
             case "renamed":
                 return f"`{before}` is now called `{after}`"
             case "condition":
-                return f"`{self.what}` is sent by {after}; before, by {before}"
+                now, then = (listed(names.split(", ")) for names in (after, before))
+                return f"`{self.what}` is sent by {now}; before, by {then}"
             case "state":
-                return f"{after}; before: {before}"
+                return f"{'sends telemetry' if after == 'sends' else after}; before: {before}"
             case "off":
                 return f"{self.what} with `{OFF}`: {after}; before: {before}"
             case "delay":

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from docutils import nodes
 from docutils.nodes import Node
 
-from telemetry.records.claims import ClaimResult, OptionResult, SwitchResult, Verdict, summed_up
+from telemetry.records.claims import ClaimResult, SwitchResult, Verdict
+from telemetry.records.words import capitalised, summed_up
 from telemetry.site import markup
-from telemetry.site.content import capitalised
 from telemetry.site.fields import subcommands_of
 from telemetry.site.markup import Piece
 from telemetry.site.page import Page
@@ -79,26 +78,35 @@ def show_subcommands(page: Page) -> list[Node]:
 
 def show_options(page: Page) -> list[Node]:
     """For each subcommand, what its options change in what is sent; each is a target."""
-    every = page.content.verification.options
-    return [_options(page, list(of)) for _, of in groupby(every, key=lambda o: o.subcommand)]
+    by_subcommand: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for option in page.content.verification.options:
+        changed = option.option, tuple(option.fields)
+        by_subcommand.setdefault(option.subcommand, []).append(changed)
+    alike: dict[tuple[tuple[str, tuple[str, ...]], ...], list[str]] = {}
+    for subcommand, options in by_subcommand.items():
+        alike.setdefault(tuple(options), []).append(f"stripepy {subcommand}")
+    return [_options(page, programs, options) for options, programs in alike.items()]
 
 
-def _options(page: Page, options: Sequence[OptionResult]) -> Node:
-    program = f"stripepy {options[0].subcommand}"
-    identifier = page.anchor("options", options[0].subcommand)
-    shown = markup.section(identifier, markup.literal(program))
+def _options(
+    page: Page, programs: Sequence[str], options: Sequence[tuple[str, Sequence[str]]]
+) -> Node:
+    """What the options of some programs change, which have the same options."""
+    title = markup.joined(map(markup.literal, programs))
+    shown = markup.section(page.anchor("options", programs[0]), title)
     sent, not_sent = list[tuple[Node, Node]](), list[Node]()
-    for option in options:
-        anchor = page.anchor(program, option.option)
-        page.standard.add_program_option(program, option.option, page.name, anchor)
-        target = nodes.literal(text=option.option, ids=[anchor], classes=["whole"])
-        if option.fields:
-            sent.append((target, markup.inline(*map(page.field, option.fields))))
+    for option, fields in options:
+        anchors = [page.anchor(program, option) for program in programs]
+        for program, anchor in zip(programs, anchors, strict=True):
+            page.standard.add_program_option(program, option, page.name, anchor)
+        target = nodes.literal(text=option, ids=anchors, classes=["whole"])
+        if fields:
+            sent.append((target, markup.inline(*map(page.field, fields))))
         else:
             not_sent.append(target)
     if sent:
         columns = {"Option": 50, "Field": 50}
-        shown += markup.table(f"Options of {program} that are sent", columns, sent)
+        shown += markup.table(f"Options of {programs[0]} that are sent", columns, sent)
     shown += markup.paragraph("Not sent: ", markup.joined(not_sent))
     return shown
 

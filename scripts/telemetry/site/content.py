@@ -1,7 +1,7 @@
 """What the pages show: the committed files, read and checked once for each build."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -19,6 +19,7 @@ from telemetry.records.releases import History
 from telemetry.records.rows import Row
 from telemetry.records.runs import Network
 from telemetry.records.table import Documented
+from telemetry.records.words import listed
 
 Value = TypeVar("Value")
 
@@ -159,16 +160,6 @@ def look_up(names: Mapping[str, Value], name: str, what: str) -> Value:
     if name not in names:
         raise Unknown(f"no {what} {name!r}; there are: {', '.join(sorted(names))}")
     return names[name]
-
-
-def listed(words: Sequence[str]) -> str:
-    """Words as a sentence lists them."""
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if words[1:] else "".join(words)
-
-
-def capitalised(text: str) -> str:
-    """A text as a sentence begins it."""
-    return text[:1].upper() + text[1:]
 
 
 def read() -> Content:

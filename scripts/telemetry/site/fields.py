@@ -8,8 +8,9 @@ from docutils.nodes import Node
 from sphinx import addnodes
 
 from telemetry.records.fields import SENSITIVITIES, Field
+from telemetry.records.words import capitalised, listed
 from telemetry.site import markup
-from telemetry.site.content import Unknown, capitalised, listed
+from telemetry.site.content import Unknown
 from telemetry.site.markup import Piece
 from telemetry.site.page import Page, domain_of
 

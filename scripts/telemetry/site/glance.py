@@ -34,19 +34,21 @@ class Answer:
 
 
 ANSWERS = (
+    Answer("On by default", "yes", (Ground("one-span", "Each run of a `stripepy` … sends"),)),
     Answer(
-        "On by default",
-        "yes; without a notice or a status command",
-        (
-            Ground("one-span", "Each run of a `stripepy` … sends"),
-            Ground("no-notice", "does not tell its users", Verdict.KNOWN_LIMIT),
-            Ground("no-status-command", "no option … tells whether it is on", Verdict.KNOWN_LIMIT),
-        ),
+        "Notice at first run",
+        "none",
+        (Ground("no-notice", "does not tell its users", Verdict.KNOWN_LIMIT),),
     ),
     Answer(
         "Switch",
         "{fact:switches}, set to any value",
         (Ground("off-by-presence", "{fact:switches} switches telemetry off … any value counts"),),
+    ),
+    Answer(
+        "Status command",
+        "none",
+        (Ground("no-status-command", "no option … tells whether it is on", Verdict.KNOWN_LIMIT),),
     ),
     Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
     Answer(
@@ -55,8 +57,8 @@ ANSWERS = (
         (Ground("random-identifiers", "No two runs share an identifier"),),
     ),
     Answer(
-        "Names in your data",
-        "not sent",
+        "Contents of your files",
+        "no names from them are sent",
         (Ground("nothing-planted", "None of these is sent … the names of files … chromosomes"),),
     ),
     Answer(

@@ -82,7 +82,9 @@ class OptOut(Record):
 
     variable: str
     value: str = Field(description="May be empty.")
-    switches_off: bool = Field(description="Whether every subcommand then sent nothing.")
+    switches_off: bool = Field(
+        description="Whether nothing was sent by the subcommands run with it."
+    )
 
 
 class ReleaseEntry(Record):

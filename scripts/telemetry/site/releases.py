@@ -6,10 +6,9 @@ from itertools import groupby
 from docutils import nodes
 from docutils.nodes import Node
 
-from telemetry.records.claims import summed_up
-from telemetry.records.releases import OFF, FieldSeen, Setup, Step, Stretch
+from telemetry.records.releases import OFF, FieldSeen, History, Setup, Step, Stretch
+from telemetry.records.words import capitalised, listed, summed_up
 from telemetry.site import markup
-from telemetry.site.content import capitalised, listed
 from telemetry.site.markup import Piece
 from telemetry.site.page import Page
 
@@ -35,7 +34,7 @@ def show_release_changes(page: Page) -> list[Node]:
         section = markup.section(anchor, title)
         section += markup.definitions(_facts(page, release), "facts")
         shown.append(section)
-    return shown
+    return [markup.paragraph(page.prose(_switched_off(page.content.history))), *shown]
 
 
 def _facts(page: Page, release: str) -> Iterator[tuple[str, Piece]]:
@@ -50,8 +49,6 @@ def _facts(page: Page, release: str) -> Iterator[tuple[str, Piece]]:
         if (step.after, step.dependencies) == (release, "contemporary"):
             nothing = f"nothing, compared with {step.before}"
             yield "Changed", _changes(page, step) if step.changes else nothing
-    if then.switched_off:
-        yield "Switched off", page.prose(_switched_off(then))
 
 
 def _sdk(setup: Setup) -> str:
@@ -69,13 +66,19 @@ def _reached_for(setup: Setup) -> str:
     return f"; all that it attempted was {told}, which was asked to fetch data"
 
 
-def _switched_off(setup: Setup) -> str:
-    """What StripePy's own switch does in a release that sends."""
-    effects = setup.switched_off.items()
-    others = [f"{name} {effect}" for name, effect in effects if effect != "sends nothing"]
+def _switched_off(history: History) -> str:
+    """What StripePy's own switch does in the releases that send."""
+    tested = [setup for setup in history.of("contemporary") if setup.switched_off]
+    others = [
+        f"`{name}` of {setup.release} {effect}"
+        for setup in tested
+        for name, effect in setup.switched_off.items()
+        if effect != "sends nothing"
+    ]
     if others:
-        return f"with `{OFF}`, not every subcommand sends nothing: {listed(others)}"
-    return f"with `{OFF}`, none of the {len(effects)} subcommands that were tested sends anything"
+        return f"With `{OFF}`, not every subcommand sends nothing: {listed(others)}."
+    releases = listed([setup.release for setup in tested])
+    return f"With `{OFF}`, no subcommand of {releases} sends anything."
 
 
 def _changes(page: Page, step: Step) -> nodes.bullet_list:

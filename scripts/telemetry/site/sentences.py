@@ -14,8 +14,9 @@ from sphinx.util.docutils import SphinxDirective
 from telemetry.records import files
 from telemetry.records.claims import Verdict
 from telemetry.records.handling import Stated
+from telemetry.records.words import capitalised
 from telemetry.site import markup
-from telemetry.site.content import capitalised, look_up
+from telemetry.site.content import look_up
 from telemetry.site.page import Page
 
 VERDICTS = {

@@ -4,6 +4,7 @@ from telemetry.evidence.conditions import LEAKS, OTHER_SWITCHES, SWITCHES, delay
 from telemetry.evidence.judging import Claim, Evidence, Trial
 from telemetry.evidence.variables import EFFECTIVE, SET_ALWAYS
 from telemetry.records.runs import Network, Observation
+from telemetry.records.words import listed
 from telemetry.table.differences import Effect, describe, effects
 
 # What `OTEL_RESOURCE_ATTRIBUTES` overrides of what is sent; StripePy's own attributes come first.
@@ -57,8 +58,7 @@ def detectors(trial: Trial) -> None:
         trial.expect(field in sent["host"], f"`host` does not send {field}")
     trial.expect(sent["process"] | sent["host"] <= sent["*"], "`*` does not send them all")
     found = sorted((sent["process"] | sent["host"] | sent["*"]) - set(trial.evidence.dictionary))
-    *first, last = [f"`{name}`" for name in found] or ["nothing"]
-    trial.facts["fields"] = " and ".join(filter(None, (", ".join(first), last)))
+    trial.facts["fields"] = listed([f"`{name}`" for name in found]) or "nothing"
 
 
 def headers(trial: Trial) -> None:

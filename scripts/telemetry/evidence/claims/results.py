@@ -1,6 +1,6 @@
 """The results of the work, with and without telemetry; and the code."""
 
-from telemetry.evidence.conditions import WORKS
+from telemetry.evidence.conditions import OFF, WORKS, switch_name
 from telemetry.evidence.judging import Claim, Trial
 from telemetry.table.differences import files_of
 
@@ -16,7 +16,7 @@ FILES = (
 
 def same_results(trial: Trial) -> None:
     for work in WORKS:
-        on, off = trial.run(work), trial.run(f"results: {work}, telemetry off")
+        on, off = trial.run(work), trial.run(switch_name(work, OFF))
         trial.control(on)
         trial.expect(not off.bodies, f"{work}: switched off, it sent something")
         made = bool(off.files) or bool(off.stdout) or off.exit_status != 0
@@ -50,7 +50,7 @@ CLAIMS = (
     Claim(
         "same-results",
         "Results are the same with telemetry on, off or out of reach, and without any network.",
-        ("commands", "failures", "results"),
+        ("commands", "failures", "switches", "results"),
         same_results,
     ),
     Claim(

@@ -1,0 +1,47 @@
+"""Words: how lists and effects are told, in records, findings and pages alike."""
+
+import re
+from collections.abc import Sequence
+
+# As runs are compared in words; what is added is a field, unless something else is said.
+EFFECT = re.compile(r"(?P<verb>adds|changes|removes)(?: the (?P<what>header))? (?P<name>`[^`]+`)")
+
+# How many of a kind are named.
+NAMED = 2
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if words[1:] else "".join(words)
+
+
+def capitalised(text: str) -> str:
+    """A text as a sentence begins it."""
+    return text[:1].upper() + text[1:]
+
+
+def summed_up(effects: Sequence[str]) -> str:
+    """Effects of a variable as one text: "adds the fields `a`, `b` and three more"."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    others = []
+    for effect in effects:
+        if found := EFFECT.fullmatch(effect):
+            kind = found["verb"], found["what"] or "field"
+            kinds.setdefault(kind, []).append(found["name"])
+        else:
+            others.append(effect)
+    told = [
+        f"{verb} the {what}{'s' if names[1:] else ''} {listed(_some(names))}"
+        for (verb, what), names in kinds.items()
+    ]
+    return "; ".join([*told, *others])
+
+
+def _some(names: Sequence[str]) -> Sequence[str]:
+    """The first few names, and how many more there are."""
+    more = len(names) - NAMED
+    if more < 1:
+        return names
+    return [*names[:NAMED], f"{NUMBERS[more] if more < len(NUMBERS) else more} more"]
