@@ -35,10 +35,16 @@ class Answer:
 
 ANSWERS = (
     Answer("On by default", "yes", (Ground("one-span", "Each run of a `stripepy` … sends"),)),
+    Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
     Answer(
         "Notice at first run",
         "none",
         (Ground("no-notice", "does not tell its users", Verdict.KNOWN_LIMIT),),
+    ),
+    Answer(
+        "Status command",
+        "none",
+        (Ground("no-status-command", "no option … tells whether it is on", Verdict.KNOWN_LIMIT),),
     ),
     Answer(
         "Switch",
@@ -46,19 +52,13 @@ ANSWERS = (
         (Ground("off-by-presence", "{fact:switches} switches telemetry off … any value counts"),),
     ),
     Answer(
-        "Status command",
-        "none",
-        (Ground("no-status-command", "no option … tells whether it is on", Verdict.KNOWN_LIMIT),),
-    ),
-    Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
-    Answer(
         "Identifiers",
         "new in each run, so none links two runs",
         (Ground("random-identifiers", "No two runs share an identifier"),),
     ),
     Answer(
-        "Contents of your files",
-        "no names from them are sent",
+        "Contents of files",
+        "no names in them are sent",
         (Ground("nothing-planted", "None of these is sent … the names of files … chromosomes"),),
     ),
     Answer(
