@@ -76,10 +76,8 @@ VIEWED = ("view",)
 CALLED = ("call", "call .cool", "call .mcool")
 LISTED = ("download", "in memory: download")
 SWITCHED = (
-    "download",
-    "switch: download STRIPEPY_NO_TELEMETRY=1",
-    "call",
-    "switch: call NO_TELEMETRY=1",
+    *("download", "switch: download STRIPEPY_NO_TELEMETRY=1"),
+    *("view", "switch: view NO_TELEMETRY=no"),
 )
 TERMINAL, LOGIN, JOB, CONTAINER, TASK = SURROUNDINGS
 DOWNLOADED = ("any", "off", "fetched by name", "fetched, off")
@@ -243,11 +241,11 @@ CHANGES = {
     ),
     "a switch is ignored by one subcommand": Change(
         {TELEMETRY: (OFF, f'if subcommand != "view" and {OFF[3:]}')},
-        "off-by-presence", "stripepy view", ("view", "switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
+        "off-by-presence", "stripepy view", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
     ),
     "switched off, a name is looked up": Change(
         {TELEMETRY: before("    if no_telem_var is not None:", REACH_OUT)},
-        "off-unmodified", "zqx.example", ("view", "switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
+        "off-unmodified", "zqx.example", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
     ),
     "a download sends in spite of the switch": Change(
         {TELEMETRY: (OFF, f'if subcommand != "download" and {OFF[3:]}')},

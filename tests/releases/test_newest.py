@@ -11,7 +11,7 @@ from conftest import Doctor, need, python
 from telemetry.records import releases
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.releases import FieldSeen, Setup
-from telemetry.releases import environments, history
+from telemetry.releases import conditions, environments, history
 from telemetry.releases.environments import Release
 
 LEAK = FieldSeen(part="span attribute", types=["string"], values=["x"], sent_by={"call": "always"})
@@ -93,17 +93,18 @@ def test_a_python_without_stripepy_is_told_and_what_mends_it(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_changed_program_is_found(project: Path, doctor: Doctor, tmp_path: Path) -> None:
+def test_a_changed_program_is_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], doctor: Doctor
+) -> None:
     need("namespaces")
     span = '                "params.k": k,\n'
     path = doctor({"cli/call.py": (span, span + '"params.user": "x",\n')})
-    issue = tmp_path / "issue.md"
-    arguments = ("--python", sys.executable, "--issue", str(issue))
-    done = python(
-        "scripts/telemetry_newest.py", *arguments, folder=project, env={"PYTHONPATH": str(path)}
-    )
-    assert done.returncode == Exit.FINDINGS, done.stderr
-    assert done.stdout == issue.read_text() + "\n"
+    commands = [run for run in conditions.runs() if run.name.startswith("command: ")]
+    monkeypatch.setattr(conditions, "runs", lambda: commands)
+    monkeypatch.setenv("PYTHONPATH", str(path))
+    monkeypatch.setattr(sys, "argv", ["telemetry_newest.py", "--python", sys.executable])
+    assert telemetry_newest.main() == Exit.FINDINGS
+    told = capsys.readouterr().out
+    assert "changed-with-dependencies: params.user: `params.user` is new" in told
     # Nothing else has changed.
-    assert done.stdout.count("\n- ") == 1
-    assert "changed-with-dependencies: params.user: `params.user` is new" in done.stdout
+    assert told.count("\n- ") == 1

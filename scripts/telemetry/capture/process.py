@@ -184,9 +184,7 @@ def last_error(seen: Observation) -> str:
 def installing(interpreter: Path | str = sys.executable) -> str:
     """Say how a stripepy that does not run is mended."""
     pip = f"{interpreter} -m pip install --upgrade stripepy-hic"
-    return (
-        f"unset PYTHONPATH if it is for another Python; otherwise {pip}" if caller_paths() else pip
-    )
+    return f"unset PYTHONPATH if it is for another Python, or {pip}" if caller_paths() else pip
 
 
 def require_end(seen: Observation) -> None:
@@ -239,7 +237,7 @@ def require_one_message(seen: Observation) -> None:
             mend = "see where with telemetry_request.py; a sitecustomize on PYTHONPATH can set one"
         case Outcome.OUTBOUND_ATTEMPT:
             what = f"was refused: {', '.join(dict.fromkeys(seen.attempts))}"
-            mend = "none for `download`, whose data cannot be fetched here; otherwise find out who asks"
+            mend = "none for `download`, whose data cannot be fetched here; or find out who asks"
         case Outcome.KILLED:
             what = f"was ended by {signal.Signals(-seen.exit_status).name}"
             mend = "find out what ended it (too little memory?) and run the command again"
