@@ -55,7 +55,7 @@ def show_fields(page: Page, category: str, folded: str = "") -> list[Node]:
 def _members(page: Page, names: Sequence[str], sent: Mapping[str, str]) -> Piece:
     """The value of a field; of a family, that of each member."""
     if not names[1:]:
-        return markup.literal(sent[names[0]])
+        return markup.code(sent[names[0]])
     listing = nodes.bullet_list()
     for name in names:
         told = markup.paragraph(markup.literal(sent[name]))
