@@ -321,6 +321,10 @@ CHANGES = {
         {VIEW: before(VIEWING, "import tempfile; p = pathlib.Path(tempfile.gettempdir(), 'zqx'); p.write_text('1')")},
         "nothing-stored", "wrote t/zqx", ("view", "watched: view"),
     ),
+    "an identifier is stored in an input": Change(
+        {VIEW: before(VIEWING, "import h5py\nwith h5py.File(h5_file, 'a') as file: file.attrs['zqx'] = 1")},
+        "nothing-stored", "wrote ZqxFolder/ZqxResult.hdf5", ("view", "watched: view"),
+    ),
     "an identifier is stored elsewhere": Change(
         {VIEW: before(VIEWING, "open('/tmp/zqx-elsewhere', 'w').close(); __import__('os').unlink('/tmp/zqx-elsewhere')")},
         "nothing-stored", "/tmp/zqx-elsewhere", ("view", "watched: view"),
@@ -398,6 +402,14 @@ CHANGES = {
     "a parent's trace is joined": Change(
         {TELEMETRY: ("            subcommand,\n            record", "            subcommand, context=__import__('opentelemetry.propagate').propagate.extract({k.lower(): v for k, v in os.environ.items()}),\n            record")},
         "surroundings", "parent_span_id", ("download", f"{TASK}: download"),
+    ),
+    "more is sent where git knows an address": Change(
+        {TELEMETRY: (MACHINE, MACHINE + ' **({"zqx": "1"} if os.path.exists(os.path.expanduser("~/.gitconfig")) else {}),')},
+        "surroundings", "adds `zqx`", ("view", f"{TERMINAL}: view"),
+    ),
+    "more is sent where a whole path is typed": Change(
+        {TELEMETRY: (MACHINE, MACHINE + ' **({"zqx": "1"} if __import__("sys").argv[-1].startswith("/") else {}),')},
+        "surroundings", "adds `zqx`", ("view", f"{TASK}: view"),
     ),
     "more is sent under another user id": Change(
         {TELEMETRY: (MACHINE, MACHINE + ' **({"zqx": "1"} if os.getuid() > 10000 else {}),')},

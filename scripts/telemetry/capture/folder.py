@@ -51,6 +51,7 @@ class PrivateFolder:
             folder.mkdir()
         self.link_inputs(run, files)
         for name, text in run.home_files.items():
+            (self.home / name).parent.mkdir(exist_ok=True)
             (self.home / name).write_text(text.replace("{host}", host))
             (self.home / name).chmod(0o600)
         self.record.touch()
@@ -76,12 +77,13 @@ class PrivateFolder:
         }
 
     def times(self) -> dict[Path, int]:
-        """Return when each file, link and empty folder was last written, in nanoseconds.
+        """Return when each file and empty folder was last changed, in nanoseconds.
 
-        Python's caches of modules are left out, and its folders for sockets.
+        A link counts as what it leads to. Python's caches of modules are left out, and its folders
+        for sockets.
         """
         return {
-            path: path.lstat().st_mtime_ns
+            path: path.stat(follow_symlinks=path.exists()).st_ctime_ns
             for folder in (self.work, self.home, self.temporary)
             for path in sorted(folder.rglob("*"))
             if not (path.parent.name == "__pycache__" and ".pyc" in path.name)

@@ -39,6 +39,7 @@ PLANTED: Mapping[str, str] = {
     "the machine's name": "ZqxMachine",
     "the machine's identifier": "5a7178206d616368696e65206964aa17",
     "a variable of the environment": "ZqxVariable",
+    "an e-mail address in a file of settings": "ZqxMail",
     "the input's name": "ZqxMatrix",
     "the result's name": "ZqxResult",
     "the log's name": "ZqxLog",

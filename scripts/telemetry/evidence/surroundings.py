@@ -7,8 +7,20 @@ those that could tell something begin with Zqx.
 import shlex
 from collections.abc import Mapping
 
-from telemetry.evidence.planted import NAMES
+from telemetry.evidence.planted import NAMES, PLANTED
 from telemetry.records.runs import Run
+
+MAIL = PLANTED["an e-mail address in a file of settings"]
+
+EACH_WORD = """for word; do
+  case $word in /*) ;; *) [ -e "$word" ] && word=$PWD/$word ;; esac
+  set -- "$@" "$word"
+  shift
+done
+exec "$@"
+"""
+WHOLE_PATHS = ("sh", "-c", EACH_WORD, "sh")
+"""What starts a command with the whole paths of its inputs."""
 
 SURROUNDINGS: Mapping[str, Run] = {
     "at a German-language terminal east of UTC": Run(
@@ -28,6 +40,12 @@ SURROUNDINGS: Mapping[str, Run] = {
             "TZ": "NZST-12NZDT",
             "WINDOWID": "123457",
             "XDG_SESSION_TYPE": "wayland",
+        },
+        home_files={
+            ".bash_history": "ZqxHistory\n",
+            ".condarc": "channels: [ZqxChannel]\n",
+            ".gitconfig": f"[user]\n\tname = {NAMES.person}\n\temail = {MAIL}@zqx.example\n",
+            ".ssh/config": "Host ZqxHost\n",
         },
         terminal=True,
     ),
@@ -131,6 +149,7 @@ SURROUNDINGS: Mapping[str, Run] = {
             "TRACESTATE": "zqx=ZqxState",
             "VIRTUAL_ENV": "/ZqxVirtual",
         },
+        prefix=WHOLE_PATHS,
     ),
 }
 
@@ -142,7 +161,9 @@ def others(where: Run) -> list[str]:
         "a home folder without space": where.full,
         "a home folder that allows no writing": where.read_only,
         f"the user ID {where.user}": where.user is not None,
-        f"started with `{shlex.join(where.prefix)}`": where.prefix,
+        "whole paths on the command line": where.prefix == WHOLE_PATHS,
+        f"started with `{shlex.join(where.prefix)}`": {*where.prefix} - {*WHOLE_PATHS},
     }
-    files = [f"the file `{path}`" for path in where.markers]
+    paths = (*where.markers, *(f"~/{name}" for name in where.home_files))
+    files = [f"the file `{path}`" for path in paths]
     return [*(words for words, there in made_of.items() if there), *files]
