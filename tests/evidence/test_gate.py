@@ -135,6 +135,11 @@ CHANGES = {
                     '"params.dataset_format": "unknown" if format is None else format, "params.zqx": 1,')},
         "fields", "undocumented-field: params.zqx", ("download: fetched by name",),
     ),
+    "a field comes only when a download without a name succeeds": Change(
+        {DOWNLOAD: ('"params.dataset_format": "unknown" if format is None else format,',
+                    '"params.dataset_format": "unknown" if format is None else format, **({} if "--name" in sys.argv else {"params.zqx": 1}),')},
+        "fields", "undocumented-field: params.zqx", ("download: any, fetched",),
+    ),
     "another host is asked for only when a download succeeds": Change(
         {DOWNLOAD: ('"unknown" if format is None else format,', f'"unknown" if format is None else (exec({REACH_OUT!r}), format)[1],')},
         "only-collector", "zqx.example", ("download: fetched by name",),

@@ -313,6 +313,7 @@ def _downloads() -> Iterator[Run]:
         environment={"PYTHONPATH": "{files}/changed"},
         changed=CHANGED_DATA,
     )
+    yield replace(succeeds, name="download: any, fetched")
     yield replace(succeeds, name="download: fetched by name", argv=by_name)
     yield replace(
         succeeds,
