@@ -58,7 +58,7 @@ ANSWERS = (
     ),
     Answer(
         "Contents of files",
-        "no names in them are sent",
+        "names in them are not sent",
         (Ground("nothing-planted", "None of these is sent … the names of files … chromosomes"),),
     ),
     Answer(
