@@ -240,8 +240,7 @@ def named_in(path: Path, *, ours: bool) -> Iterator[str]:
         elif isinstance(node, ast.Subscript) and (ours or _is_environment(node.value)):
             candidates = [node.slice]
         elif isinstance(node, ast.Compare) and (
-            any(map(_is_environment, node.comparators))
-            or (ours and isinstance(node.ops[0], ast.In | ast.NotIn))
+            ours or any(map(_is_environment, node.comparators))
         ):
             candidates = [node.left]
         for candidate in candidates:
