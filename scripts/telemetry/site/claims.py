@@ -181,14 +181,19 @@ def show_delays(page: Page) -> list[Node]:
     rows = [
         (
             capitalised(met),
-            markup.bar(f"{least} to {most}", least, most, longest),
+            markup.bar(_range(least, most, 1), least, most, longest),
             # A thousand times as many seconds.
-            f"{least * 1000 / 60:.0f} to {most * 1000 / 60:.0f}",
+            _range(least * 1000 / 60, most * 1000 / 60, 0),
         )
         for met, (least, most) in sorted(measured, key=lambda one: -one[1][1])
     ]
     columns = {"Situation": 36, "Seconds": 40, "Minutes for 1,000 commands in a row": 24}
     return [markup.table("Delay at the end of a command", columns, rows)]
+
+
+def _range(least: float, most: float, digits: int) -> str:
+    ends = dict.fromkeys(f"{end:.{digits}f}" for end in (least, most))
+    return " to ".join(ends)
 
 
 def show_lines(page: Page) -> list[Node]:
