@@ -80,6 +80,10 @@ SWITCHED = (
     *("view", "switch: view NO_TELEMETRY=no"),
 )
 TERMINAL, LOGIN, JOB, CONTAINER, TASK = SURROUNDINGS
+WORKED = (
+    *conditions.WORKS,
+    *(conditions.switch_name(work, conditions.OFF) for work in conditions.WORKS),
+)
 DOWNLOADED = ("any", "off", "fetched by name", "fetched, off")
 
 CHANGES = {
@@ -372,13 +376,11 @@ CHANGES = {
     ),
     "a result file says whether telemetry is on": Change(
         {"data_structures/result_file.py": before('        self._h5.attrs["creation-date"] =', "import os; self._h5.attrs['zqx'] = 'STRIPEPY_NO_TELEMETRY' in os.environ")},
-        "same-results", ": files",
-        (*conditions.WORKS, *(conditions.switch_name(work, conditions.OFF) for work in conditions.WORKS)),
+        "same-results", ": files", WORKED,
     ),
     "results depend on telemetry": Change(
         {VIEW: ("    try:\n        _configure_telemetry(", "    relative_change_threshold += 99 * (telem_span is None)\n    try:\n        _configure_telemetry(")},
-        "same-results", "other output",
-        (*conditions.WORKS, *(conditions.switch_name(work, conditions.OFF) for work in conditions.WORKS)),
+        "same-results", "other output", WORKED,
     ),
     "a known limit is mended": Change(
         {CALL: ('"params.contact_map_raw_interactions": normalization is None', '"params.contact_map_raw_interactions": normalization == "NONE"')},

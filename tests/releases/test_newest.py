@@ -94,7 +94,10 @@ def test_a_python_without_stripepy_is_told_and_what_mends_it(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_changed_program_is_found(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], doctor: Doctor
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    doctor: Doctor,
+    tmp_path: Path,
 ) -> None:
     need("namespaces")
     span = '                "params.k": k,\n'
@@ -102,9 +105,12 @@ def test_a_changed_program_is_found(
     commands = [run for run in conditions.runs() if run.name.startswith("command: ")]
     monkeypatch.setattr(conditions, "runs", lambda: commands)
     monkeypatch.setenv("PYTHONPATH", str(path))
-    monkeypatch.setattr(sys, "argv", ["telemetry_newest.py", "--python", sys.executable])
+    issue = tmp_path / "issue.md"
+    arguments = ("--python", sys.executable, "--issue", str(issue))
+    monkeypatch.setattr(sys, "argv", ["scripts/telemetry_newest.py", *arguments])
     assert telemetry_newest.main() == Exit.FINDINGS
     told = capsys.readouterr().out
+    assert told == issue.read_text() + "\n"
     assert "changed-with-dependencies: params.user: `params.user` is new" in told
     # Nothing else has changed.
     assert told.count("\n- ") == 1

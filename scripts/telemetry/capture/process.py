@@ -237,7 +237,7 @@ def require_one_message(seen: Observation) -> None:
             mend = "see where with telemetry_request.py; a sitecustomize on PYTHONPATH can set one"
         case Outcome.OUTBOUND_ATTEMPT:
             what = f"was refused: {', '.join(dict.fromkeys(seen.attempts))}"
-            mend = "none for `download`, whose data cannot be fetched here; or find out who asks"
+            mend = "none for `download`, as its data are not here; otherwise find out who asks"
         case Outcome.KILLED:
             what = f"was ended by {signal.Signals(-seen.exit_status).name}"
             mend = "find out what ended it (too little memory?) and run the command again"

@@ -80,6 +80,10 @@ class Evidence(Known):
         self.rows(seen)
         return differences.settled(seen, self.dictionary)
 
+    def differing(self, one: Observation, other: Observation) -> list[str]:
+        """Return the fields that two runs do not send alike, but for what differs by run."""
+        return sorted(dict(self.settled(one).items() ^ self.settled(other).items()))
+
 
 def outcome(seen: Observation) -> Outcome:
     """Return how a run ended, as the dictionary names it."""

@@ -162,7 +162,7 @@ def others(where: Run) -> list[str]:
         "a home folder that allows no writing": where.read_only,
         f"the user ID {where.user}": where.user is not None,
         "whole paths on the command line": where.prefix == WHOLE_PATHS,
-        f"started with `{shlex.join(where.prefix)}`": {*where.prefix} - {*WHOLE_PATHS},
+        f"started with `{shlex.join(where.prefix)}`": where.prefix not in {(), WHOLE_PATHS},
     }
     paths = (*where.markers, *(f"~/{name}" for name in where.home_files))
     files = [f"the file `{path}`" for path in paths]

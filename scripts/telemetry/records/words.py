@@ -17,6 +17,11 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if words[1:] else "".join(words)
 
 
+def ranged(first: str, last: str) -> str:
+    """One text, or from one to another."""
+    return first if first == last else f"{first} to {last}"
+
+
 def capitalised(text: str) -> str:
     """A text as a sentence begins it."""
     return text[:1].upper() + text[1:]

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from docutils import nodes
 from docutils.nodes import Node
 
 from telemetry.records.claims import ClaimResult, SwitchResult, Verdict
-from telemetry.records.words import capitalised, summed_up
+from telemetry.records.words import capitalised, ranged, summed_up
 from telemetry.site import markup
 from telemetry.site.fields import subcommands_of
 from telemetry.site.markup import Piece
@@ -78,13 +79,11 @@ def show_subcommands(page: Page) -> list[Node]:
 
 def show_options(page: Page) -> list[Node]:
     """For each subcommand, what its options change in what is sent; each is a target."""
-    by_subcommand: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-    for option in page.content.verification.options:
-        changed = option.option, tuple(option.fields)
-        by_subcommand.setdefault(option.subcommand, []).append(changed)
     alike: dict[tuple[tuple[str, tuple[str, ...]], ...], list[str]] = {}
-    for subcommand, options in by_subcommand.items():
-        alike.setdefault(tuple(options), []).append(f"stripepy {subcommand}")
+    every = page.content.verification.options
+    for subcommand, of in groupby(every, key=lambda option: option.subcommand):
+        options = tuple((option.option, tuple(option.fields)) for option in of)
+        alike.setdefault(options, []).append(f"stripepy {subcommand}")
     return [_options(page, programs, options) for options, programs in alike.items()]
 
 
@@ -181,19 +180,14 @@ def show_delays(page: Page) -> list[Node]:
     rows = [
         (
             capitalised(met),
-            markup.bar(_range(least, most, 1), least, most, longest),
+            markup.bar(ranged(str(least), str(most)), least, most, longest),
             # A thousand times as many seconds.
-            _range(least * 1000 / 60, most * 1000 / 60, 0),
+            ranged(*(f"{seconds * 1000 / 60:.0f}" for seconds in (least, most))),
         )
         for met, (least, most) in sorted(measured, key=lambda one: -one[1][1])
     ]
     columns = {"Situation": 36, "Seconds": 40, "Minutes for 1,000 commands in a row": 24}
     return [markup.table("Delay at the end of a command", columns, rows)]
-
-
-def _range(least: float, most: float, digits: int) -> str:
-    ends = dict.fromkeys(f"{end:.{digits}f}" for end in (least, most))
-    return " to ".join(ends)
 
 
 def show_lines(page: Page) -> list[Node]:

@@ -19,7 +19,7 @@ from telemetry.records.releases import History
 from telemetry.records.rows import Row
 from telemetry.records.runs import Network
 from telemetry.records.table import Documented
-from telemetry.records.words import listed
+from telemetry.records.words import listed, ranged
 
 Value = TypeVar("Value")
 
@@ -147,8 +147,7 @@ class Content:
         least, most = min(least for least, _ in measured), max(most for _, most in measured)
         if most < 1:
             return "less than a second"
-        least, most = round(least), round(most)
-        return f"about {least} seconds" if least == most else f"about {least} to {most} seconds"
+        return f"about {ranged(str(round(least)), str(round(most)))} seconds"
 
 
 def look_up(names: Mapping[str, Value], name: str, what: str) -> Value:

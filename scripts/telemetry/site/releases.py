@@ -7,7 +7,7 @@ from docutils import nodes
 from docutils.nodes import Node
 
 from telemetry.records.releases import OFF, FieldSeen, History, Setup, Step, Stretch
-from telemetry.records.words import capitalised, listed, summed_up
+from telemetry.records.words import capitalised, listed, ranged, summed_up
 from telemetry.site import markup
 from telemetry.site.markup import Piece
 from telemetry.site.page import Page
@@ -191,7 +191,7 @@ def _seconds(setup: Setup, way: str) -> str:
 
 
 def _span(start: Stretch, end: Stretch) -> str:
-    return start.first if start.first == end.last else f"{start.first} to {end.last}"
+    return ranged(start.first, end.last)
 
 
 def show_sdk_changes(page: Page) -> list[Node]:

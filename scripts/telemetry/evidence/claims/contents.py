@@ -43,9 +43,8 @@ def workers(trial: Trial) -> None:
     for seen in (alone, together):
         trial.expect_message(seen)
         trial.expect(not seen.attempts, f"`{seen.run.command}`: {', '.join(seen.attempts)}")
-    ours, theirs = trial.evidence.settled(together), trial.evidence.settled(alone)
-    different = {name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)}
-    trial.expect_equal(different, {"params.nproc"}, "what differs with two processes")
+    different = trial.evidence.differing(together, alone)
+    trial.expect_equal(different, ["params.nproc"], "what differs with two processes")
 
 
 def documented(trial: Trial) -> None:
@@ -76,9 +75,8 @@ def no_place(trial: Trial) -> None:
         where=lambda seen: _sends(seen) and not {"LANG", "TZ"}.isdisjoint(seen.run.environment),
     )
     for seen in elsewhere:
-        plain = trial.run(seen.run.subcommand)
-        differ = trial.evidence.settled(plain).items() ^ trial.evidence.settled(seen).items()
-        trial.expect(not differ, f"`{seen.run.command}` sends {sorted(dict(differ))}")
+        different = trial.evidence.differing(trial.run(seen.run.subcommand), seen)
+        trial.expect(not different, f"`{seen.run.command}` sends {different}")
 
 
 def _is_address(word: str) -> bool:
@@ -199,8 +197,7 @@ def same_every_way(trial: Trial) -> None:
     """The ways of observing agree: in memory, unmodified, and looked at from inside."""
     for other in trial.runs("memory", "watched"):
         plain = trial.run(other.run.name.partition(": ")[2])
-        ours, theirs = trial.evidence.settled(plain), trial.evidence.settled(other)
-        different = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
+        different = trial.evidence.differing(plain, other)
         trial.expect(not different, f"{other.run.name} and {plain.run.name} differ in {different}")
         trial.expect_equal(other.exit_status, plain.exit_status, f"exit status of {other.run.name}")
         if other.run.watched and plain.seen_on_wire:

@@ -184,7 +184,7 @@ def nothing_stored(trial: Trial) -> None:
             f"`{seen.run.command}` wrote {', '.join(seen.written_elsewhere)}",
         )
         for path in map(PurePosixPath, files_of(seen)):
-            folder, name, *_ = *path.parts, ""
+            folder, name = path.parts[:2]
             # Of its inputs, `call` alone may replace one: the result file that it is told to make.
             may = seen.run.argv[0] == "call" or name not in seen.run.inputs
             asked_for = folder == planted.NAMES.work and name in OUTPUTS and may

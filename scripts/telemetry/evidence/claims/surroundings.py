@@ -46,10 +46,8 @@ def second_run(trial: Trial) -> None:
     for seen in trial.runs("again"):
         what = f"`{seen.run.command}`, run twice"
         trial.expect_equal(len(seen.bodies), 2, f"messages of {what}")
-        first, second = (
-            trial.evidence.settled(replace(seen, bodies=(body,))) for body in seen.bodies[:2]
-        )
-        different = sorted(dict(first.items() ^ second.items()))
+        first, second = (replace(seen, bodies=(body,)) for body in seen.bodies[:2])
+        different = trial.evidence.differing(first, second)
         trial.expect(not different, f"the second message of {what}, differs in {different}")
 
 
