@@ -24,7 +24,10 @@ NODE_MODULES = ROOT / "tests" / "browser" / "node_modules"
 # A shell has its background ignore it, and so would everything that is tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-Doctor = Callable[[dict[str, tuple[str, str]]], Path]
+Edit = tuple[str, str, str]
+"""A file of a package, what stands there, and what is put in its place."""
+
+Doctor = Callable[..., Path]
 
 
 # -- Tools that a machine may not have ------------------------------------------------------------
@@ -189,16 +192,16 @@ def installed_stripepy() -> Path:
 
 @pytest.fixture
 def doctor(tmp_path: Path) -> Doctor:
-    """Copy stripepy and change it: `doctor({"cli/call.py": ("old", "new")})` -> its parent.
+    """Copy stripepy and change it: `doctor(("cli/call.py", "old", "new"))` -> its parent.
 
-    So can packages below it be: `doctor({"requests/sessions.py": ("old", "new")})`.
+    So can packages below it be: `doctor(("requests/sessions.py", "old", "new"))`.
     """
     packages = installed_stripepy().parent
 
-    def change(edits: dict[str, tuple[str, str]]) -> Path:
+    def change(*edits: Edit) -> Path:
         copies = tmp_path / "doctored"
         shutil.copytree(packages / "stripepy", copies / "stripepy")
-        for name, (old, new) in edits.items():
+        for name, old, new in edits:
             file = copies / (name if (packages / name).exists() else f"stripepy/{name}")
             top = file.relative_to(copies).parts[0]
             if not (copies / top).exists():

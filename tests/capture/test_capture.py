@@ -23,7 +23,7 @@ def run(timeout: float = 60, **environment: str) -> Observation:
 
 def doctored_run(doctor: Doctor, code: str, timeout: float = 60) -> Observation:
     """Run `download --list-only` of a stripepy that also does something else at its start."""
-    folder = doctor({"cli/download.py": (START, f"    exec({code!r}, {{}})\n{START}")})
+    folder = doctor(("cli/download.py", START, f"    exec({code!r}, {{}})\n{START}"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder))
         return run(timeout)

@@ -101,7 +101,7 @@ def test_a_changed_program_is_found(
 ) -> None:
     need("namespaces")
     span = '                "params.k": k,\n'
-    path = doctor({"cli/call.py": (span, span + '"params.user": "x",\n')})
+    path = doctor(("cli/call.py", span, span + '"params.user": "x",\n'))
     commands = [run for run in conditions.runs() if run.name.startswith("command: ")]
     monkeypatch.setattr(conditions, "runs", lambda: commands)
     monkeypatch.setenv("PYTHONPATH", str(path))

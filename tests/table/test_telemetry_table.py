@@ -129,7 +129,7 @@ telemetry_table.exits.run(telemetry_table.main)
 def test_findings_stop_a_writing_run_until_they_are_accepted(
     command: Command, project: Path, doctor: Doctor
 ) -> None:
-    path = str(doctor({"cli/call.py": ('"params.k": k,', '"params.k": k + 1,')}))
+    path = str(doctor(("cli/call.py", '"params.k": k,', '"params.k": k + 1,')))
     quick = ("--", "call", "sample.hic", "10000", "-p", "2")
     before = assets_of(project)
     stopped = command(*quick, PYTHONPATH=path, GITHUB_ACTIONS="true")
@@ -256,7 +256,7 @@ def test_without_stripepy_the_error_says_how_to_install_it(tmp_path: Path, proje
 def test_a_stripepy_from_before_telemetry_and_one_with_telemetry_off_are_named(
     command: Command, doctor: Doctor
 ) -> None:
-    folder = doctor({"main.py": ("no_telemetry: bool = False", "no_telemetry: bool = True")})
+    folder = doctor(("main.py", "no_telemetry: bool = False", "no_telemetry: bool = True"))
     run = command("--check", *LIST, PYTHONPATH=str(folder))
     assert run.returncode == Exit.NOT_CAPTURED
     assert "sent no message: telemetry is switched off" in run.stderr
