@@ -396,7 +396,7 @@ TOGETHER = {
         ),
         "an identifier is stored in an input": Change(
             before(VIEW, VIEWING, "import h5py\nwith h5py.File(h5_file, 'a') as file: file.attrs['zqx'] = 1"),
-            "nothing-stored", "wrote ZqxFolder/ZqxResult.hdf5", STORED,
+            "nothing-stored", "/ZqxResult.hdf5", STORED,
         ),
         "an identifier is stored elsewhere": Change(
             before(VIEW, VIEWING, "open('/tmp/zqx-elsewhere', 'w').close(); __import__('os').unlink('/tmp/zqx-elsewhere')"),

@@ -30,6 +30,8 @@ LOG = PLANTED["the log's name"] + ".txt"
 FIGURES = PLANTED["the plots' folder"]
 REGION = PLANTED["the first chromosome's name"] + ":0-2000000"
 NOT_THERE = PLANTED["the text of an error"]
+OTHER = "ZqxGröße 2.hdf5"
+"""A name as people give them: with a space, and with letters that are not ASCII."""
 
 MATRICES = {f"{MATRIX}.{form}": f"matrix.{form}" for form in ("hic", "cool", "mcool")}
 INPUTS = {**MATRICES, RESULT: "result.hdf5", "ZqxCut.hdf5": "cut.hdf5"}
@@ -60,7 +62,7 @@ VALUES = {
     "name": (TYPED,),
     "normalization": ("NONE", PLANTED["a normalisation"]),
     "nproc": ("2",),
-    "output_file": ("ZqxOther.hdf5",),
+    "output_file": (OTHER,),
     "output_path": ("ZqxOther.hic",),
     "plot_dir": (FIGURES,),
     "region": (REGION, PLANTED["a region"]),

@@ -62,7 +62,8 @@ TYPED = "ZqxDataset"
 """The one planted value that is known to be sent: the name of a data set, as typed."""
 
 NAMES = Names(
-    work=PLANTED["the working directory"],
+    # As people name folders: with a space, and with letters that are not ASCII.
+    work=PLANTED["the working directory"] + " für Größen",
     home=PLANTED["the home folder"],
     host=PLANTED["the machine's name"],
     user=PLANTED["the user's name"],
@@ -71,22 +72,26 @@ NAMES = Names(
     variables={"ZQX": PLANTED["a variable of the environment"]},
 )
 
-COMBINATIONS: Mapping[str, str] = {
-    f"{what}, joined by {separator!r}": separator.join(pair)
-    for what, pair in (
-        ("the names of user and machine", (NAMES.user, NAMES.host)),
-        ("the names of machine and user", (NAMES.host, NAMES.user)),
-    )
-    for separator in ("", "@", ":", "-", "_", ".", "/", "|", ",", " ")
-} | {
-    f"{where} with {ending}": PLANTED[where] + ending
-    for where, ending in (
-        *(("the input's name", ending) for ending in (".hic", ".cool", ".mcool")),
-        ("the result's name", ".hdf5"),
-        ("the plot's name", ".png"),
-        ("the log's name", ".txt"),
-    )
-}
+COMBINATIONS: Mapping[str, str] = (
+    {
+        f"{what}, joined by {separator!r}": separator.join(pair)
+        for what, pair in (
+            ("the names of user and machine", (NAMES.user, NAMES.host)),
+            ("the names of machine and user", (NAMES.host, NAMES.user)),
+        )
+        for separator in ("", "@", ":", "-", "_", ".", "/", "|", ",", " ")
+    }
+    | {
+        f"{where} with {ending}": PLANTED[where] + ending
+        for where, ending in (
+            *(("the input's name", ending) for ending in (".hic", ".cool", ".mcool")),
+            ("the result's name", ".hdf5"),
+            ("the plot's name", ".png"),
+            ("the log's name", ".txt"),
+        )
+    }
+    | {"the whole name of the working directory": NAMES.work}
+)
 """What planted values are together: a hash of that is no hash of either.
 
 A hash that is salted with what nobody knows cannot be found.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from telemetry.evidence import planted
+from telemetry.evidence.conditions import OTHER
 from telemetry.evidence.judging import Claim, Trial, Void
 from telemetry.records.runs import Network, Observation
 from telemetry.table.differences import files_of
@@ -50,7 +51,7 @@ RANDOM = ("trace_id", "span_id", "service.instance.id")
 OUTPUTS = frozenset(
     {
         "ZqxResult.hdf5",
-        "ZqxOther.hdf5",
+        OTHER,
         "ZqxOther.hic",
         "ZqxMatrix.10000.hdf5",
         "ZqxPlot.png",
