@@ -18,50 +18,59 @@ document.addEventListener("keydown", ({ key }) => {
   button.focus();
 });
 
-// A filter over the tables of fields, in the address: ?fields=version&category=how-it-was-invoked
-const tables = [...document.querySelectorAll(".telemetry-table")];
-const sections = tables.map((table) => table.closest("section"));
+// A filter over fields, or over statements. It stays in the address: ?words=version&group=holds
+const rows = [...document.querySelectorAll(".telemetry-table tbody tr")];
+const statements = [...document.querySelectorAll("section.claim")];
+const [items, kind, groups] = rows.length
+  ? [rows, "fields", "Category"]
+  : [statements, "statements", "Verdict"];
+const groupOf = (item) =>
+  rows.length
+    ? item.closest("section").querySelector("h3").firstChild.textContent
+    : item.querySelector(".mark .visually-hidden").textContent.trim();
 const filter = document.createElement("form");
-filter.className = "field-filter";
+filter.className = "filter";
 filter.setAttribute("role", "search");
-filter.setAttribute("aria-label", "Filter the fields");
+filter.setAttribute("aria-label", `Filter the ${kind}`);
 filter.innerHTML = `
-  <label>Filter fields <input type="text" name="fields" autocomplete="off" spellcheck="false"></label>
-  <label>Category <select name="category"><option value="">All</option></select></label>
+  <label>Filter ${kind} <input type="text" name="words" autocomplete="off" spellcheck="false"></label>
+  <label>${groups} <select name="group"><option value="">All</option></select></label>
   <button type="reset">Clear</button>
   <output aria-live="polite"></output>`;
-const { fields, category } = filter.elements;
+const { words, group } = filter.elements;
 
 const apply = () => {
-  const words = fields.value.toLowerCase().split(/\s+/);
-  const rows = tables.map((table) => [...table.tBodies[0].rows]);
-  sections.forEach((section, index) => {
-    for (const row of rows[index]) {
-      const text = row.textContent.toLowerCase();
-      row.hidden =
-        ![section.id, ""].includes(category.value) || !words.every((word) => text.includes(word));
-    }
-    section.hidden = rows[index].every((row) => row.hidden);
+  const sought = words.value.toLowerCase().split(/\s+/);
+  for (const item of items) {
+    const text = item.textContent.toLowerCase();
+    item.hidden =
+      ![groupOf(item), ""].includes(group.value) || !sought.every((word) => text.includes(word));
+  }
+  // A heading goes with its last row, and what is folded opens.
+  for (const section of new Set(rows.map((row) => row.closest("section")))) {
+    section.hidden = !section.querySelector("tbody tr:not([hidden])");
     for (const folded of section.querySelectorAll("details")) {
-      folded.open = Boolean(fields.value || category.value);
+      folded.open = Boolean(words.value || group.value);
     }
-  });
-  const shown = rows.flat().filter((row) => !row.hidden).length;
-  filter.querySelector("output").value = `${shown} of ${rows.flat().length} rows`;
+  }
+  const shown = items.filter((item) => !item.hidden).length;
+  // A row may hold several fields.
+  filter.querySelector("output").value =
+    `${shown} of ${items.length} ${rows.length ? "rows" : kind}`;
 };
 
 const read = () => {
   const query = new URLSearchParams(location.search);
-  fields.value = query.get("fields") ?? "";
-  category.value = query.get("category") ?? "";
-  if (category.selectedIndex < 0) category.value = "";
+  words.value = query.get("words") ?? "";
+  group.value = query.get("group") ?? "";
+  if (group.selectedIndex < 0) group.value = "";
   apply();
 };
 
 // A choice is a step to go back to; a letter is not.
 const write = (step) => {
   const address = new URL(location.href);
-  for (const { name, value } of [fields, category]) {
+  for (const { name, value } of [words, group]) {
     if (value) address.searchParams.set(name, value);
     else address.searchParams.delete(name);
   }
@@ -70,62 +79,34 @@ const write = (step) => {
 };
 
 const clear = () => {
-  fields.value = category.value = "";
+  words.value = group.value = "";
   write("pushState");
-  fields.focus();
-};
-
-// Statements by their verdict.
-const statements = [...document.querySelectorAll("section.claim")];
-const verdictOf = (section) => section.querySelector(".mark .visually-hidden").textContent.trim();
-const choice = document.createElement("div");
-choice.className = "field-filter";
-choice.innerHTML = `
-  <label>Verdict <select><option value="">All</option></select></label>
-  <output aria-live="polite"></output>`;
-const verdict = choice.querySelector("select");
-
-const choose = () => {
-  for (const section of statements) {
-    section.hidden = ![verdictOf(section), ""].includes(verdict.value);
-  }
-  const shown = statements.filter((section) => !section.hidden).length;
-  choice.querySelector("output").value = `${shown} of ${statements.length} statements`;
 };
 
 // A link shows what it leads to, whatever was filtered or folded.
 const reveal = () => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target?.closest("[hidden], details:not([open])")) return;
-  if (tables.length) clear();
-  verdict.value = "";
-  choose();
+  if (words.value || group.value) clear();
   const folded = target.closest("details");
   if (folded) folded.open = true;
   target.scrollIntoView();
 };
 
-if (tables.length) {
-  for (const section of sections) {
-    category.add(new Option(section.querySelector("h3").firstChild.textContent, section.id));
-  }
-  sections[0].before(filter);
-  fields.addEventListener("input", () => write("replaceState"));
-  category.addEventListener("change", () => write("pushState"));
+if (items.length) {
+  for (const name of new Set(items.map(groupOf))) group.add(new Option(name));
+  (rows[0]?.closest("section") ?? statements[0]).before(filter);
+  words.addEventListener("input", () => write("replaceState"));
+  group.addEventListener("change", () => write("pushState"));
   filter.addEventListener("submit", (event) => event.preventDefault());
   filter.addEventListener("reset", (event) => {
     event.preventDefault();
     clear();
+    words.focus();
   });
   filter.addEventListener("keydown", ({ key }) => key === "Escape" && clear());
   window.addEventListener("popstate", read);
   read();
-}
-if (statements.length) {
-  for (const name of new Set(statements.map(verdictOf))) verdict.add(new Option(name));
-  verdict.addEventListener("change", choose);
-  statements[0].before(choice);
-  choose();
 }
 window.addEventListener("hashchange", reveal);
 reveal();

@@ -306,6 +306,8 @@ def test_statements_are_filtered_by_verdict_and_a_link_shows_what_it_leads_to(
         assert shown.count() == count
         told = page.get_by_role("status").inner_text()
         assert told == f"{count} of {verdicts.total()} statements"
+    page.get_by_label("Filter statements").fill("netrc")
+    assert 0 < shown.count() < verdicts[verdict]
     page.evaluate("location.hash = 'claim-off-by-presence'")
     page.locator("#claim-off-by-presence").wait_for()
     assert shown.count() == verdicts.total()
@@ -350,7 +352,7 @@ def test_the_filter_keeps_its_state_in_the_address(page: Page, root: str) -> Non
     hidden.wait_for()
     page.get_by_role("button", name="Clear").click()
     assert rows.count() == every
-    assert page.evaluate("document.activeElement.name") == "fields"
+    assert page.evaluate("document.activeElement.name") == "words"
 
 
 @slow
