@@ -208,6 +208,15 @@ TOGETHER = {
              "option: plot cm --relative-change-threshold 37",
              "option: plot cm --coefficient-of-variation-threshold 37"),
         ),
+        "a field comes only with two options": Change(
+            before(VIEW, VIEWING, "{'--with-header', '--with-biodescriptors'} <= {*__import__('sys').argv} and telem_span.set_attribute('params.both', 1)"),
+            "options", "params.both",
+            ("view", "options of view together", "plot cm", "option: view --with-header", "option: view --with-biodescriptors"),
+        ),
+        "a field comes only when a download for tests succeeds": Change(
+            before(DOWNLOAD, "        return 0\n\n    if end2end_test:", "telem_span.set_attribute('params.tests', 1)"),
+            "fields", "undocumented-field: params.tests", ("download: --unit-test, fetched",),
+        ),
         "a field comes only when a download without a name succeeds": Change(
             parameter("anything", '"--name" not in sys.argv', FETCHED),
             "fields", "undocumented-field: params.anything", ("download: any, fetched",),

@@ -4,7 +4,7 @@ A run is made because a claim needs it. Grids are cut to what can differ: each v
 or an option once, and each variable and option with each subcommand once.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, cycle, islice
 from typing import Any
@@ -316,6 +316,8 @@ def _downloads() -> Iterator[Run]:
         changed=CHANGED_DATA,
     )
     yield replace(succeeds, name="download: any, fetched")
+    for by in ("--unit-test", "--end2end-test", "--assembly hg38"):
+        yield replace(succeeds, name=f"download: {by}, fetched", argv=("download", *by.split()))
     yield replace(succeeds, name="download: fetched by name", argv=by_name)
     yield replace(
         succeeds,
@@ -353,13 +355,13 @@ def _endings() -> Iterator[Run]:
 def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Every option by itself, with every value worth testing, where it is met first.
 
-    Other subcommands that have it are tested with all such options at once.
+    Each subcommand is run with its options at once, too; elsewhere than where they are met first,
+    that run alone tests them.
     """
     tested: set[tuple[str, str]] = set()
     for subcommand in sorted(known, key=lambda subcommand: bool(subcommand.same_as)):
-        together = together_argv(subcommand, tested)
-        if together != subcommand.argv():
-            yield _run(together_name(subcommand.name), together)
+        together = together_argv(subcommand)
+        yield _run(together_name(subcommand.name), together)
         for option in subcommand.options:
             for value in option.values:
                 if (option.flag, value) not in tested or (
@@ -367,30 +369,25 @@ def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
                 ):
                     tested.add((option.flag, value))
                     yield _run(option.run_name(value), option_argv(subcommand, option, value))
-    words = ("--force", "-n", "NONE", "--low-memory", "--constrain-heights")
-    more = ("--log-file", LOG, "--verbosity", "debug")
-    argv = ("call", f"{MATRIX}.hic", RESOLUTION, "-o", RESULT, *words, *more)
-    yield _run(MANY_OPTIONS, argv)
-
-
-MANY_OPTIONS = "call with many options"
 
 
 def together_name(subcommand: str) -> str:
-    """Return the name of the run that tests options at once that others have, too."""
+    """Return the name of the run that tests the options of a subcommand at once."""
     return f"options of {subcommand} together"
 
 
-def together_argv(subcommand: Subcommand, tested: Container[tuple[str, str]]) -> tuple[str, ...]:
-    """Return a command line with all options tested elsewhere that can stand beside each other."""
-    words: list[str] = []
-    excluded: set[str] = set()
+def together_argv(subcommand: Subcommand) -> tuple[str, ...]:
+    """Return a command line with all options that can stand beside each other."""
+    words = list(subcommand.argv())
+    excluded = set(ALONE)
     for option in subcommand.options:
-        known = option.values and (option.flag, option.values[0]) in tested
-        if known and option.dest not in excluded:
+        if option.flag in words:
+            excluded |= {option.dest, *option.excludes}
+    for option in subcommand.options:
+        if option.values and option.dest not in excluded:
             words += [option.flag, *filter(None, option.values[:1])]
             excluded |= {option.dest, *option.excludes}
-    return subcommand.argv(*words)
+    return tuple(words)
 
 
 def option_argv(subcommand: Subcommand, option: Option, value: str) -> tuple[str, ...]:

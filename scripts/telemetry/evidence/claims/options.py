@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from telemetry.evidence.conditions import MANY_OPTIONS, Option, Subcommand, together_name
+from telemetry.evidence.conditions import Option, Subcommand, together_name
 from telemetry.evidence.judging import Claim, Evidence, NotMade, Trial, outcome
 from telemetry.evidence.planted import RESULT, TYPED
 from telemetry.records.runs import Observation
@@ -155,13 +155,6 @@ def every_option(trial: Trial) -> None:
             attributed = {name for found in table.values() for name, _ in found.fields}
             other = sorted({*_changed(trial.evidence, subcommand, seen)} - attributed)
             trial.expect(not other, f"`{seen.run.command}` changes {other}")
-    if any(subcommand.name == "call" for subcommand in trial.evidence.subcommands):
-        together = trial.run(MANY_OPTIONS)
-        names = set(trial.evidence.values(together))
-        trial.expect(
-            names == set(trial.evidence.values(trial.run("call"))),
-            f"`{together.run.command}` sends other fields",
-        )
     of = {s.option.flag for s in table.values()}
     as_field = {s.option.flag for s in table.values() if s.fields}
     trial.facts |= {"options": str(len(of)), "sent": str(len(as_field))}
