@@ -193,6 +193,10 @@ TOGETHER = {
             ("opentelemetry/sdk/resources/__init__.py", '        TELEMETRY_SDK_LANGUAGE: "python",', '        TELEMETRY_SDK_LANGUAGE: "python", "sdk.zqx": "1",'),
             "fields", "undocumented-field: sdk.zqx",
         ),
+        "the message holds what OTLP has no field for": Change(
+            before(TELEMETRY, SPAN, "from opentelemetry.exporter.otlp.proto.http import trace_exporter as t\nencode = t.encode_spans\nclass More:\n    def __init__(self, spans): self.spans = encode(spans)\n    def SerializePartialToString(self): return self.spans.SerializePartialToString() + b'\\xfa\\x3f\\x03zqx'\nt.encode_spans = More"),
+            "fields", "undocumented-field: hidden_bytes = 6",
+        ),
         "a field comes with an option only": Change(
             parameter("option", "unit_test", '                "params.unit_test": unit_test,\n'),
             "options", "params.option", ("download", "download: none so small", "option: download --unit-test"),
@@ -346,6 +350,22 @@ TOGETHER = {
             attribute('"1"', 'os.path.exists("/.dockerenv")', "container"),
             "surroundings", "`container`", ("view", f"{CONTAINER}: view"),
         ),
+        "more is sent if a shell waits": Change(
+            attribute('"1"', '"bash" in open(f"/proc/{os.getppid()}/comm").read()', "shell"),
+            "surroundings", "`shell`", ("view", f"{TERMINAL}: view"),
+        ),
+        "more is sent if there is a pipe to read from": Change(
+            attribute('"1"', '__import__("stat").S_ISFIFO(os.fstat(0).st_mode)', "pipe"),
+            "surroundings", "`pipe`", ("view", f"{CONTAINER}: view"),
+        ),
+        "more is sent if output goes to a pager": Change(
+            attribute('"1"', "os.isatty(0) and not os.isatty(1)", "pager"),
+            "surroundings", "`pager`", ("view", f"{LOGIN}: view"),
+        ),
+        "more is sent if processor time is limited": Change(
+            attribute('"1"', '__import__("resource").getrlimit(0)[0] > 0', "limit"),
+            "surroundings", "`limit`", ("view", f"{JOB}: view"),
+        ),
         "more is sent from a home that cannot be written": Change(
             TELLS_OF_HOME, "surroundings", f"`params.home{errno.EROFS}`", ("view", f"{JOB}: view"),
         ),
@@ -427,9 +447,17 @@ TOGETHER = {
             before(DOWNLOAD, LIST, "p = __import__('pathlib').Path.home() / '.zqx'\nif p.exists(): telem_span.set_attribute('params.zqx', 1)\np.touch()"),
             "second-run", "params.zqx", ("twice: download", "twice: view"),
         ),
+        "the header of gzip holds a name": Change(
+            before(TELEMETRY, SPAN, "import gzip\nplain = gzip.GzipFile\ngzip.GzipFile = lambda *places, **rest: plain(*places, **{**rest, 'filename': 'zqx'})"),
+            "compressed", "in the header of gzip", VIEWED,
+        ),
         "a parent's trace is joined": Change(
             (TELEMETRY, "            subcommand,\n            record", "            subcommand, context=__import__('opentelemetry.propagate').propagate.extract({k.lower(): v for k, v in os.environ.items()}),\n            record"),
             "surroundings", "parent_span_id", ("download", f"{TASK}: download"),
+        ),
+        "times hide an identifier": Change(
+            (TELEMETRY, "record_exception=False,", "start_time=__import__('time').time_ns() // 10**6 * 10**6 + 123456, record_exception=False,"),
+            "random-identifiers", "start_time_unix_nano ends in 123456", ("view", "download", "twice: view"),
         ),
         "a process goes on": Change(
             before(VIEW, VIEWING, "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(30); os._exit(0)"),

@@ -159,6 +159,16 @@ def test_every_populated_field_of_a_message_becomes_a_row() -> None:
     }
 
 
+def test_what_no_field_of_otlp_shows_is_counted() -> None:
+    span = ExportTraceServiceRequest()
+    span.resource_spans.add().scope_spans.add().spans.add(name="n")
+    unknown = b"\xfa\x3f\x03zqx"
+    overridden = b"\x0a\x0b\x12\x09\x12\x07\x2a\x02zq\x2a\x01n"
+    for hidden, count in (unknown, "6"), (overridden, "4"):
+        found = otlp.rows(span.SerializeToString() + hidden)
+        assert ("hidden_bytes", count) in [(row.field, row.value) for row in found]
+
+
 def test_infinities_and_nan_keep_their_type() -> None:
     assert rows.read_value(rows.format_value(math.inf)) == math.inf
     assert math.isnan(rows.read_value(rows.format_value(math.nan)))

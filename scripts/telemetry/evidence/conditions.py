@@ -463,8 +463,9 @@ def _by_one_name(known: Sequence[Subcommand], number: int = 0) -> Iterator[Subco
 
 def _dates(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Each day of a week with a subcommand, and each subcommand on one of these days."""
-    for date, subcommand in _beside(DATES, [*_by_one_name(known)]):
-        prefix = ("env", "DONT_FAKE_MONOTONIC=1", "faketime", f"{date} 12:00")
+    # Each of them at another hour.
+    for number, (date, subcommand) in enumerate(_beside(DATES, [*_by_one_name(known)])):
+        prefix = ("env", "DONT_FAKE_MONOTONIC=1", "faketime", f"{date} {2 + 3 * number:02}:00")
         yield _run(f"on {date}: {subcommand.name}", subcommand.argv(), prefix=prefix)
 
 

@@ -20,7 +20,16 @@ done
 exec "$@"
 """
 WHOLE_PATHS = ("sh", "-c", EACH_WORD, "sh")
-"""What starts a command with the whole paths of its inputs."""
+SHELL = ("bash", "-c", '"$@"; exit "$?"', "bash")
+PAGER = ("bash", "-c", 'set -o pipefail; "$@" | cat', "bash")
+PIPES = ("bash", "-c", 'set -o pipefail; : | "$@" 2>&1 | cat', "bash")
+STARTS: Mapping[tuple[str, ...], str] = {
+    WHOLE_PATHS: "whole paths on the command line",
+    SHELL: "a shell that waits for the command",
+    PAGER: "a pipe for output, as to a pager",
+    PIPES: "pipes for input and output",
+}
+"""What starts a command, in words."""
 
 SURROUNDINGS: Mapping[str, Run] = {
     "at a German-language terminal east of UTC": Run(
@@ -47,6 +56,7 @@ SURROUNDINGS: Mapping[str, Run] = {
             ".gitconfig": f"[user]\n\tname = {NAMES.person}\n\temail = {MAIL}@zqx.example\n",
             ".ssh/config": "Host ZqxHost\n",
         },
+        prefix=SHELL,
         terminal=True,
     ),
     "on a login node west of UTC with a full home folder": Run(
@@ -64,6 +74,7 @@ SURROUNDINGS: Mapping[str, Run] = {
             "TMUX": "/tmp/ZqxTmux,123,0",
             "TZ": "PST8PDT",
         },
+        prefix=PAGER,
         terminal=True,
         full=("home",),
     ),
@@ -100,7 +111,7 @@ SURROUNDINGS: Mapping[str, Run] = {
             "QUEUE": "ZqxQueue",
             "SGE_O_HOST": "ZqxLogin",
         },
-        prefix=("taskset", "-c", "0"),
+        prefix=("nice", "prlimit", "--cpu=86400", "taskset", "-c", "0"),
         read_only=("home",),
     ),
     "in a CI container with another user ID": Run(
@@ -127,8 +138,14 @@ SURROUNDINGS: Mapping[str, Run] = {
             "TRAVIS": "true",
             "container": "docker",
         },
+        prefix=PIPES,
         user=12345,
-        markers=("/.dockerenv", "/.singularity.d/runscript", "/run/.containerenv"),
+        markers=(
+            "/.dockerenv",
+            "/.singularity.d/runscript",
+            "/run/.containerenv",
+            "/run/secrets/kubernetes.io/serviceaccount/token",
+        ),
     ),
     "in a traced workflow task in a conda environment": Run(
         "",
@@ -161,8 +178,7 @@ def others(where: Run) -> list[str]:
         "a home folder without space": where.full,
         "a home folder that allows no writing": where.read_only,
         f"the user ID {where.user}": where.user is not None,
-        "whole paths on the command line": where.prefix == WHOLE_PATHS,
-        f"started with `{shlex.join(where.prefix)}`": where.prefix not in {(), WHOLE_PATHS},
+        STARTS.get(where.prefix, f"started with `{shlex.join(where.prefix)}`"): where.prefix,
     }
     paths = (*where.markers, *(f"~/{name}" for name in where.home_files))
     files = [f"the file `{path}`" for path in paths]

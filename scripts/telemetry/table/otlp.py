@@ -44,12 +44,18 @@ def rows(body: bytes) -> tuple[Row, ...]:
     """Flatten a serialised ExportTraceServiceRequest: every populated field, in a fixed order.
 
     The order is that of OTLP's own fields, attributes by their keys. After a span's end time
-    comes the one derived row, `duration_ms`.
+    comes the one derived row, `duration_ms`. What no field of OTLP shows, or a later value of the
+    same field replaces, is counted in a last row.
 
     Raises:
         DecodeError: If it is no such message.
     """
-    return tuple(_flatten(ExportTraceServiceRequest.FromString(body)))
+    request = ExportTraceServiceRequest.FromString(body)
+    shown = list(_flatten(request))
+    request.DiscardUnknownFields()
+    if hidden := len(body) - request.ByteSize():
+        shown.append(Row("hidden_bytes", format_value(hidden), "message", "int"))
+    return tuple(shown)
 
 
 def otlp_json(body: bytes) -> str:

@@ -47,6 +47,11 @@ DIGITS = 8
 
 RANDOM = ("trace_id", "span_id", "service.instance.id")
 
+TIMES = ("start_time_unix_nano", "end_time_unix_nano", "event.time_unix_nano")
+
+# Of some hundred messages, two can agree by accident in what a clock shows below a millisecond.
+AGREEING = 3
+
 # What the command lines of the conditions ask stripepy to write.
 OUTPUTS = frozenset(
     {
@@ -150,6 +155,12 @@ def random_identifiers(trial: Trial) -> None:
         )
         for (_, piece), count in drawn.items():
             trial.expect(count == 1, f"{name} has {piece} in {count} messages")
+    for name in TIMES:
+        fractions = [values[name][-7:-1] for values in messages if name in values]
+        # A clock that shows no nanoseconds leaves too few digits to be told apart by.
+        if not all(ending.endswith("000") for ending in fractions):
+            for ending, count in Counter(fractions).items():
+                trial.expect(count < AGREEING, f"{name} ends in {ending} in {count} messages")
 
 
 def only_collector(trial: Trial) -> None:

@@ -60,8 +60,8 @@ CLAIMS = (
     ),
     Claim(
         "dates",
-        "On each day from {first} to {last}, with one subcommand a day, the message is the same as"
-        " today, apart from the times.",
+        "On each day from {first} to {last}, with one subcommand a day and each day at another"
+        " hour, the message is the same as today, apart from the times.",
         ("commands", "dates"),
         same_on_other_dates,
     ),

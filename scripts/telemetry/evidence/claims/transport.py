@@ -82,6 +82,8 @@ def compressed(trial: Trial) -> None:
             what = f"`{seen.run.command}` sends {len(request.wire)} bytes"
             gzip = request.header("content-encoding") == "gzip"
             trial.expect(gzip and len(request.wire) < len(request.body), what)
+            # Flags of RFC 1952: whether its header holds a name, a comment or anything else.
+            trial.expect(request.wire[3:4] == b"\0", f"{what}, with more in the header of gzip")
             sizes.append((len(request.body), len(request.wire)))
     if not sizes:
         raise Void("no message to measure")
