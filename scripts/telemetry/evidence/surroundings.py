@@ -26,7 +26,7 @@ PIPES = ("bash", "-c", 'set -o pipefail; : | "$@" 2>&1 | cat', "bash")
 STARTS: Mapping[tuple[str, ...], str] = {
     WHOLE_PATHS: "whole paths on the command line",
     SHELL: "a shell that waits for the command",
-    PAGER: "a pipe for output, as to a pager",
+    PAGER: "output through a pipe, as to a pager",
     PIPES: "pipes for input and output",
 }
 """What starts a command, in words."""
@@ -174,7 +174,7 @@ SURROUNDINGS: Mapping[str, Run] = {
 def others(where: Run) -> list[str]:
     """Return what a surrounding is made of besides its variables, in words."""
     made_of = {
-        "a terminal for input and output": where.terminal,
+        "a terminal": where.terminal,
         "a home folder without space": where.full,
         "a home folder that allows no writing": where.read_only,
         f"the user ID {where.user}": where.user is not None,
