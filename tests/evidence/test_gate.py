@@ -215,7 +215,8 @@ TOGETHER = {
         "a field comes only with two options": Change(
             before(VIEW, VIEWING, "{'--with-header', '--with-biodescriptors'} <= {*__import__('sys').argv} and telem_span.set_attribute('params.both', 1)"),
             "options", "params.both",
-            ("view", "options of view together", "plot cm", "option: view --with-header", "option: view --with-biodescriptors"),
+            ("view", "options of view together", "plot cm", "option: view --with-header", "option: view --with-biodescriptors",
+             "option: plot cm --relative-change-threshold 37"),
         ),
         "a field comes only when a download for tests succeeds": Change(
             before(DOWNLOAD, "        return 0\n\n    if end2end_test:", "telem_span.set_attribute('params.tests', 1)"),

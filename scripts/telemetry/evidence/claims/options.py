@@ -125,8 +125,13 @@ def every_option(trial: Trial) -> None:
             not subcommand.unknown,
             f"`{subcommand.name}` has arguments that no condition knows: {subcommand.unknown}",
         )
-        shared = [o for o in subcommand.options if _together(trial.evidence, subcommand, o)]
-        if shared and not any((subcommand.name, option.flag) in table for option in shared):
+        elsewhere = [
+            option
+            for option in subcommand.options
+            if _together(trial.evidence, subcommand, option)
+            and not _sent(trial.evidence, subcommand, option).tested
+        ]
+        if elsewhere and not any((subcommand.name, option.flag) in table for option in elsewhere):
             raise NotMade(f"no run tests the options of `{subcommand.name}` by themselves")
         for option in subcommand.options:
             trial.expect(
