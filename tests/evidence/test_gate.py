@@ -49,7 +49,7 @@ def before(file: str, line: str, code: str) -> Edit:
     return file, line, f"{depth}exec({code!r}, globals() | locals())\n{line}"
 
 
-def attribute(value: str, condition: str = "True", name: str = "zqx") -> Edit:
+def attribute(name: str, condition: str = "True", value: str = '"1"') -> Edit:
     """Give the resource one more attribute, on some condition."""
     old = "            HOST_ARCH: platform.machine(),\n"
     return TELEMETRY, old, f'{old}            **({{"{name}": {value}}} if {condition} else {{}}),\n'
@@ -100,6 +100,12 @@ class Change:
     verdict: Verdict = NOT
 
 
+def more_in(surrounding: str, name: str, condition: str) -> Change:
+    """A change that sends more in one of the surroundings."""
+    runs = ("view", f"{surrounding}: view")
+    return Change(attribute(name, condition), "surroundings", f"adds `{name}`", runs)
+
+
 VIEWED = ("view",)
 STORED = ("view", "watched: view")
 CALLED = ("call", "call .cool", "call .mcool")
@@ -133,11 +139,11 @@ TOGETHER = {
             "nothing-stored", "/var/tmp/zqx", STORED,
         ),
         "the user's name leaks, hashed and cut short": Change(
-            attribute('__import__("hashlib").sha256(os.environ["USER"].encode()).hexdigest()[:16]', name="hashed"),
+            attribute("hashed", value='__import__("hashlib").sha256(os.environ["USER"].encode()).hexdigest()[:16]'),
             "nothing-planted", "the user's name: sha256", VIEWED,
         ),
         "user and machine are hashed together": Change(
-            attribute('__import__("hashlib").sha256((os.environ["USER"] + "@" + platform.node()).encode()).hexdigest()', name="joined"),
+            attribute("joined", value='__import__("hashlib").sha256((os.environ["USER"] + "@" + platform.node()).encode()).hexdigest()'),
             "nothing-planted", "joined by '@'", VIEWED,
         ),
         "a switch is narrower": Change(
@@ -150,7 +156,7 @@ TOGETHER = {
         ),
         "more is sent at a terminal": Change(
             parameter("terminal", "sys.stdout.isatty()"),
-            "surroundings", "`params.terminal`", ("download", f"{TERMINAL}: download"),
+            "surroundings", "adds `params.terminal`", ("download", f"{TERMINAL}: download"),
         ),
         "the HTTP library adds a header": Change(
             ("requests/sessions.py", "        prep = self.prepare_request(req)", '        prep = self.prepare_request(req)\n        prep.headers["X-Zqx"] = "1"'),
@@ -163,12 +169,12 @@ TOGETHER = {
     },
     "more is sent later": {
         "more is sent from a later year": Change(
-            attribute('"1"', '__import__("time").time() > 19e8', "late"),
-            "dates", "`late`", ("view", "on 2032-03-05: view"),
+            attribute("late", '__import__("time").time() > 19e8'),
+            "dates", "adds `late`", ("view", "on 2032-03-05: view"),
         ),
         "more is sent on a leap day": Change(
-            attribute('"1"', '__import__("time").gmtime()[1:3] == (2, 29)', "leap"),
-            "dates", "`leap`", ("call", "on 2032-02-29: call"),
+            attribute("leap", '__import__("time").gmtime()[1:3] == (2, 29)'),
+            "dates", "adds `leap`", ("call", "on 2032-02-29: call"),
         ),
     },
     "the message is another": {
@@ -230,12 +236,16 @@ TOGETHER = {
             (DOWNLOAD, '"unknown" if format is None else format,', f'"unknown" if format is None else (exec({REACH_OUT!r}), format)[1],'),
             "only-collector", "zqx.example", ("download: fetched by name",),
         ),
+        "switched off, a name is looked up": Change(
+            before(TELEMETRY, "    if no_telem_var is not None:", REACH_OUT),
+            "off-unmodified", "zqx.example", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
+        ),
         "a network address is sent": Change(
-            attribute('"at 198.51.100.7"', name="address"),
+            attribute("address", value='"at 198.51.100.7"'),
             "no-place", "198.51.100.7", ("download", f"{TERMINAL}: download"),
         ),
         "the language is sent": Change(
-            attribute('os.environ.get("LANG", "")', name="language"),
+            attribute("language", value='os.environ.get("LANG", "")'),
             "no-place", "language", ("download", f"{TERMINAL}: download"),
         ),
         "another version is told": Change(
@@ -250,23 +260,23 @@ TOGETHER = {
             "parameters", "not the default 5000000", CALLED,
         ),
         "a file's name leaks": Change(
-            attribute("__import__('sys').argv[-1]", name="file"),
+            attribute("file", value="__import__('sys').argv[-1]"),
             "nothing-planted", "the result's name: as it is", VIEWED,
         ),
         "the working directory leaks, encoded": Change(
-            attribute("__import__('base64').b64encode(('x' + os.getcwd()).encode()).decode()", name="folder"),
+            attribute("folder", value="__import__('base64').b64encode(('x' + os.getcwd()).encode()).decode()"),
             "nothing-planted", "the working directory: base64", VIEWED,
         ),
         "the result's name leaks, hashed with its extension": Change(
-            attribute("__import__('hashlib').blake2s(__import__('sys').argv[-1].encode()).hexdigest()[:14]", name="extension"),
+            attribute("extension", value="__import__('hashlib').blake2s(__import__('sys').argv[-1].encode()).hexdigest()[:14]"),
             "nothing-planted", "the result's name with .hdf5: blake2s", VIEWED,
         ),
         "a whole path is hashed": Change(
-            attribute("__import__('hashlib').md5(os.getcwd().encode()).hexdigest()", name="path"),
+            attribute("path", value="__import__('hashlib').md5(os.getcwd().encode()).hexdigest()"),
             "nothing-planted", "a whole path: md5", VIEWED,
         ),
         "an identifier is made of the machine's name": Change(
-            attribute('str(__import__("uuid").uuid5(__import__("uuid").NAMESPACE_DNS, platform.node()))', name="service.instance.id"),
+            attribute("service.instance.id", value='str(__import__("uuid").uuid5(__import__("uuid").NAMESPACE_DNS, platform.node()))'),
             "random-identifiers", "service.instance.id has", ("download", "view"),
         ),
         "a header is added": Change(
@@ -317,69 +327,50 @@ TOGETHER = {
             ("cli/setup.py", '"--with-header",\n', '"--with-header", "--telemetry",\n'),
             "no-status-command", "names telemetry", ("view --help",), STALE,
         ),
-        "the capture would show something else": Change(
-            attribute('"1"', '"record" not in str(os.environ.get("STRIPEPY_CAPTURE_RECORD"))', "unobserved"),
-            "same-every-way", "'unobserved'", LISTED,
-        ),
     },
     "more is sent in some surroundings": {
         "more is sent east of UTC": Change(
             parameter("east", "time.timezone < -36000"),
-            "surroundings", "`params.east`", ("download", f"{TERMINAL}: download"),
+            "surroundings", "adds `params.east`", ("download", f"{TERMINAL}: download"),
         ),
-        "more is sent in a job": Change(
-            attribute('"1"', '"SLURM_JOB_ID" in os.environ', "job"),
-            "surroundings", "`job`", ("view", f"{JOB}: view"),
-        ),
+        "more is sent in a job": more_in(JOB, "job", '"SLURM_JOB_ID" in os.environ'),
         "an identifier stays the same in a job": Change(
-            attribute('"0a1b2c3d-1111-4222-8333-444455556666"', '"SLURM_JOB_ID" in os.environ', "service.instance.id"),
+            attribute("service.instance.id", '"SLURM_JOB_ID" in os.environ', '"0a1b2c3d-1111-4222-8333-444455556666"'),
             "random-identifiers", "service.instance.id has 0a1b2c3d", (f"{JOB}: download", f"{JOB}: view"),
         ),
-        "more is sent where git knows an address": Change(
-            attribute('"1"', 'os.path.exists(os.path.expanduser("~/.gitconfig"))', "git"),
-            "surroundings", "`git`", ("view", f"{TERMINAL}: view"),
-        ),
-        "more is sent where a whole path is typed": Change(
-            attribute('"1"', '__import__("sys").argv[-1].startswith("/")', "typed"),
-            "surroundings", "`typed`", ("view", f"{TASK}: view"),
-        ),
-        "more is sent under another user id": Change(
-            attribute('"1"', "os.getuid() > 10000", "user"),
-            "surroundings", "`user`", ("view", f"{CONTAINER}: view"),
-        ),
-        "more is sent in a container": Change(
-            attribute('"1"', 'os.path.exists("/.dockerenv")', "container"),
-            "surroundings", "`container`", ("view", f"{CONTAINER}: view"),
-        ),
-        "more is sent if a shell waits": Change(
-            attribute('"1"', '"bash" in open(f"/proc/{os.getppid()}/comm").read()', "shell"),
-            "surroundings", "`shell`", ("view", f"{TERMINAL}: view"),
-        ),
-        "more is sent if there is a pipe to read from": Change(
-            attribute('"1"', '__import__("stat").S_ISFIFO(os.fstat(0).st_mode)', "pipe"),
-            "surroundings", "`pipe`", ("view", f"{CONTAINER}: view"),
-        ),
-        "more is sent if output goes to a pager": Change(
-            attribute('"1"', "os.isatty(0) and not os.isatty(1)", "pager"),
-            "surroundings", "`pager`", ("view", f"{LOGIN}: view"),
-        ),
-        "more is sent if processor time is limited": Change(
-            attribute('"1"', '__import__("resource").getrlimit(0)[0] > 0', "limit"),
-            "surroundings", "`limit`", ("view", f"{JOB}: view"),
-        ),
+        "more is sent where git knows an address": more_in(TERMINAL, "git", 'os.path.exists(os.path.expanduser("~/.gitconfig"))'),
+        "more is sent where a whole path is typed": more_in(TASK, "typed", '__import__("sys").argv[-1].startswith("/")'),
+        "more is sent under another user id": more_in(CONTAINER, "user", "os.getuid() > 10000"),
+        "more is sent in a container": more_in(CONTAINER, "container", 'os.path.exists("/.dockerenv")'),
+        "more is sent if a shell waits": more_in(TERMINAL, "shell", '"bash" in open(f"/proc/{os.getppid()}/comm").read()'),
+        "more is sent if there is a pipe to read from": more_in(CONTAINER, "pipe", '__import__("stat").S_ISFIFO(os.fstat(0).st_mode)'),
+        "more is sent if output goes to a pager": more_in(LOGIN, "pager", "os.isatty(0) and not os.isatty(1)"),
+        "more is sent if processor time is limited": more_in(JOB, "limit", '__import__("resource").getrlimit(0)[0] > 0'),
         "more is sent from a home that cannot be written": Change(
-            TELLS_OF_HOME, "surroundings", f"`params.home{errno.EROFS}`", ("view", f"{JOB}: view"),
+            TELLS_OF_HOME, "surroundings", f"adds `params.home{errno.EROFS}`", ("view", f"{JOB}: view"),
         ),
         "more is sent from a home that is full": Change(
-            TELLS_OF_HOME, "surroundings", f"`params.home{errno.ENOSPC}`", ("view", f"{LOGIN}: view"),
+            TELLS_OF_HOME, "surroundings", f"adds `params.home{errno.ENOSPC}`", ("view", f"{LOGIN}: view"),
         ),
         "more is sent where the disk is full": Change(
-            attribute('"1"', 'not os.statvfs(".").f_bavail', "full"),
+            attribute("full", 'not os.statvfs(".").f_bavail'),
             "fields", "undocumented-field: full", ("call", "call: the disk is full"),
         ),
         "more is sent through a proxy": Change(
-            attribute('"1"', '"HTTPS_PROXY" in os.environ', "proxy"),
+            attribute("proxy", '"HTTPS_PROXY" in os.environ'),
             "fields", "undocumented-field: proxy", ("download", "proxy: HTTPS_PROXY"),
+        ),
+        "the choice of exporters is respected": Change(
+            (TELEMETRY, OFF, f'os.environ.get("OTEL_TRACES_EXPORTER") == "none" or {OFF}'),
+            "exporter-none", "sent 0 messages", ("call", "switch: call DO_NOT_TRACK=1 OTEL_TRACES_EXPORTER=none"), STALE,
+        ),
+        "one switch is gone": Change(
+            (TELEMETRY, 'elif "NO_TELEMETRY" in os.environ:', "elif False:"),
+            "off-by-presence", "`NO_TELEMETRY=0", (*SWITCHED, "plot cm", "switch: plot cm NO_TELEMETRY=0"),
+        ),
+        "the switch does not stop a leak": Change(
+            (TELEMETRY, OFF, f'"OTEL_EXPORTER_OTLP_HEADERS" not in os.environ and {OFF}'),
+            "leaks-off", "reached out", ("leaks", "leaks, switched off"),
         ),
         "a switch is ignored in CI": Change(
             (TELEMETRY, OFF, f'"CI" not in os.environ and {OFF}'),
@@ -426,7 +417,7 @@ TOGETHER = {
         ),
         "an identifier is stored in an input": Change(
             before(VIEW, VIEWING, "import h5py\nwith h5py.File(h5_file, 'a') as file: file.attrs['zqx'] = 1"),
-            "nothing-stored", "/ZqxResult.hdf5", STORED,
+            "nothing-stored", f"wrote {planted.NAMES.work}/ZqxResult.hdf5", STORED,
         ),
         "an identifier is stored elsewhere": Change(
             before(VIEW, VIEWING, "open('/tmp/zqx-elsewhere', 'w').close(); __import__('os').unlink('/tmp/zqx-elsewhere')"),
@@ -478,17 +469,13 @@ TOGETHER = {
         ),
     },
     "switches do something else": {
+        "the capture would show something else": Change(
+            attribute("unobserved", '"record" not in str(os.environ.get("STRIPEPY_CAPTURE_RECORD"))'),
+            "same-every-way", "differ in ['unobserved']", LISTED,
+        ),
         "a common switch is respected": Change(
             (TELEMETRY, OFF, f'"DO_NOT_TRACK" in os.environ or {OFF}'),
             "do-not-track", "sent 0 messages", ("call", "switch: call DO_NOT_TRACK=1 OTEL_TRACES_EXPORTER=none"), STALE,
-        ),
-        "the choice of exporters is respected": Change(
-            (TELEMETRY, OFF, f'os.environ.get("OTEL_TRACES_EXPORTER") == "none" or {OFF}'),
-            "exporter-none", "sent 0 messages", ("call", "switch: call DO_NOT_TRACK=1 OTEL_TRACES_EXPORTER=none"), STALE,
-        ),
-        "one switch is gone": Change(
-            (TELEMETRY, 'elif "NO_TELEMETRY" in os.environ:', "elif False:"),
-            "off-by-presence", "`NO_TELEMETRY=0", (*SWITCHED, "plot cm", "switch: plot cm NO_TELEMETRY=0"),
         ),
         "a switch is ignored by one subcommand": Change(
             (TELEMETRY, OFF, f'subcommand != "view" and {OFF}'),
@@ -497,14 +484,6 @@ TOGETHER = {
         "a download sends in spite of the switch": Change(
             (TELEMETRY, OFF, f'subcommand != "download" and {OFF}'),
             "off-download", "sent 1 messages", tuple(f"download: {name}" for name in DOWNLOADED),
-        ),
-        "the switch does not stop a leak": Change(
-            (TELEMETRY, OFF, f'"OTEL_EXPORTER_OTLP_HEADERS" not in os.environ and {OFF}'),
-            "leaks-off", "reached out", ("leaks", "leaks, switched off"),
-        ),
-        "switched off, a name is looked up": Change(
-            before(TELEMETRY, "    if no_telem_var is not None:", REACH_OUT),
-            "off-unmodified", "zqx.example", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
         ),
         "OpenTelemetry's own switch is ignored": Change(
             before(TELEMETRY, PROVIDER, "os.environ.pop('OTEL_SDK_DISABLED', None)"),

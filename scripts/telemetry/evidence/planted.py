@@ -61,9 +61,11 @@ RESULT = PLANTED["the result's name"] + ".hdf5"
 TYPED = "ZqxDataset"
 """The one planted value that is known to be sent: the name of a data set, as typed."""
 
+FOLDER_ENDING = " für Größen"
+"""As people name folders: with spaces, and with letters that are not ASCII."""
+
 NAMES = Names(
-    # As people name folders: with a space, and with letters that are not ASCII.
-    work=PLANTED["the working directory"] + " für Größen",
+    work=PLANTED["the working directory"] + FOLDER_ENDING,
     home=PLANTED["the home folder"],
     host=PLANTED["the machine's name"],
     user=PLANTED["the user's name"],
@@ -72,26 +74,23 @@ NAMES = Names(
     variables={"ZQX": PLANTED["a variable of the environment"]},
 )
 
-COMBINATIONS: Mapping[str, str] = (
-    {
-        f"{what}, joined by {separator!r}": separator.join(pair)
-        for what, pair in (
-            ("the names of user and machine", (NAMES.user, NAMES.host)),
-            ("the names of machine and user", (NAMES.host, NAMES.user)),
-        )
-        for separator in ("", "@", ":", "-", "_", ".", "/", "|", ",", " ")
-    }
-    | {
-        f"{where} with {ending}": PLANTED[where] + ending
-        for where, ending in (
-            *(("the input's name", ending) for ending in (".hic", ".cool", ".mcool")),
-            ("the result's name", ".hdf5"),
-            ("the plot's name", ".png"),
-            ("the log's name", ".txt"),
-        )
-    }
-    | {"the whole name of the working directory": NAMES.work}
-)
+COMBINATIONS: Mapping[str, str] = {
+    f"{what}, joined by {separator!r}": separator.join(pair)
+    for what, pair in (
+        ("the names of user and machine", (NAMES.user, NAMES.host)),
+        ("the names of machine and user", (NAMES.host, NAMES.user)),
+    )
+    for separator in ("", "@", ":", "-", "_", ".", "/", "|", ",", " ")
+} | {
+    f"{where} with {ending}": PLANTED[where] + ending
+    for where, ending in (
+        *(("the input's name", ending) for ending in (".hic", ".cool", ".mcool")),
+        ("the result's name", ".hdf5"),
+        ("the plot's name", ".png"),
+        ("the log's name", ".txt"),
+        ("the working directory", FOLDER_ENDING),
+    )
+}
 """What planted values are together: a hash of that is no hash of either.
 
 A hash that is salted with what nobody knows cannot be found.
