@@ -237,7 +237,7 @@ TOGETHER = {
             "only-collector", "zqx.example", ("download: fetched by name",),
         ),
         "switched off, a name is looked up": Change(
-            before(TELEMETRY, "    if no_telem_var is not None:", REACH_OUT),
+            before(TELEMETRY, '        structlog.get_logger().debug(f"detected', REACH_OUT),
             "off-unmodified", "zqx.example", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
         ),
         "a network address is sent": Change(
