@@ -108,6 +108,11 @@ def more_in(surrounding: str, name: str, condition: str) -> Change:
 
 VIEWED = ("view",)
 STORED = ("view", "watched: view")
+VIEW_OPTIONS = (
+    *("view", "options of view together", "option: view --with-biodescriptors"),
+    *("plot cm", "option: plot cm --relative-change-threshold 37"),
+    "option: plot cm --coefficient-of-variation-threshold 37",
+)
 CALLED = ("call", "call .cool", "call .mcool")
 LISTED = ("download", "in memory: download")
 NO_SUCH_DATA = ("download: no such data set",)
@@ -152,7 +157,7 @@ TOGETHER = {
         ),
         "a known limit is mended": Change(
             (CALL, '_interactions": normalization is None', '_interactions": normalization == "NONE"'),
-            "raw-interactions", "expected false", ("call", "option: call --normalization NONE"), STALE,
+            "raw-interactions", "expected false", ("call", "options of call together"), STALE,
         ),
         "more is sent at a terminal": Change(
             parameter("terminal", "sys.stdout.isatty()"),
@@ -213,16 +218,15 @@ TOGETHER = {
         "an option changes another field as well": Change(
             (VIEW, 'span.set_attribute("params.relative_change_threshold", relative_change_threshold)',
              'span.set_attribute("params.relative_change_threshold", relative_change_threshold + (coefficient_of_variation_threshold < 99))'),
-            "options", "is sent as params.relative_change_threshold = ('38",
-            ("view", "options of view together", "plot cm",
-             "option: plot cm --relative-change-threshold 37",
-             "option: plot cm --coefficient-of-variation-threshold 37"),
+            "options", "is sent as params.relative_change_threshold = ('38", VIEW_OPTIONS,
+        ),
+        "an option is sent that was not": Change(
+            before(VIEW, VIEWING, "'--with-header' in __import__('sys').argv and telem_span.set_attribute('params.header', True)"),
+            "options", "'params.header': 'true'", VIEW_OPTIONS,
         ),
         "a field comes only with two options": Change(
             before(VIEW, VIEWING, "{'--with-header', '--with-biodescriptors'} <= {*__import__('sys').argv} and telem_span.set_attribute('params.both', 1)"),
-            "options", "params.both",
-            ("view", "options of view together", "plot cm", "option: view --with-header", "option: view --with-biodescriptors",
-             "option: plot cm --relative-change-threshold 37"),
+            "options", "params.both", VIEW_OPTIONS,
         ),
         "a field comes only when a download for tests succeeds": Change(
             before(DOWNLOAD, "        return 0\n\n    if end2end_test:", "telem_span.set_attribute('params.tests', 1)"),
@@ -321,7 +325,7 @@ TOGETHER = {
         ),
         "users are told": Change(
             (TELEMETRY, SETTING_UP, SETTING_UP.replace("debug", "info")),
-            "no-notice", "names telemetry", ("view", "option: call --verbosity debug"), STALE,
+            "no-notice", "names telemetry", ("view", "options of call together"), STALE,
         ),
         "the help names telemetry": Change(
             ("cli/setup.py", '"--with-header",\n', '"--with-header", "--telemetry",\n'),
@@ -378,7 +382,7 @@ TOGETHER = {
         ),
         "users are told, at a terminal only": Change(
             before(TELEMETRY, SETTING_UP, "import sys; sys.stderr.isatty() and print('There is telemetry.', file=sys.stderr)"),
-            "no-notice", "names telemetry", ("option: call --verbosity debug", "view", f"{TERMINAL}: view"), STALE,
+            "no-notice", "names telemetry", ("options of call together", "view", f"{TERMINAL}: view"), STALE,
         ),
         "the user's attributes are left out": Change(
             before(TELEMETRY, PROVIDER, "os.environ.pop('OTEL_RESOURCE_ATTRIBUTES', None)"),

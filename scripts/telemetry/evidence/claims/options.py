@@ -1,8 +1,9 @@
 """Which options are sent, and as which field."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from telemetry.evidence.conditions import Option, Subcommand, together_name
+from telemetry.evidence.conditions import SENT, Option, Subcommand, together_name
 from telemetry.evidence.judging import Claim, Evidence, NotMade, Trial, outcome
 from telemetry.evidence.planted import RESULT, TYPED
 from telemetry.records.runs import Observation
@@ -19,7 +20,6 @@ class Sent:
     """What became of one option."""
 
     option: Option  # the option
-    tested: tuple[str, ...]  # the command lines that tested it
     # Every field whose value it changed, with the values.
     fields: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -27,38 +27,46 @@ class Sent:
 def sent(evidence: Evidence) -> list[Sent]:
     """What became of every option of every subcommand; those without a run are left out."""
     return [
-        found
+        Sent(option, fields)
         for subcommand in evidence.subcommands
         if subcommand.name in evidence.by_name
         for option in subcommand.options
-        if (found := _sent_together(evidence, subcommand, option)).tested
+        if (fields := _fields(evidence, subcommand, option)) is not None
     ]
 
 
-def _sent_together(evidence: Evidence, subcommand: Subcommand, option: Option) -> Sent:
-    """What became of an option; if others were tested with it, those that tested it alone tell."""
-    alone = _sent(evidence, subcommand, option)
-    together = _together(evidence, subcommand, option)
-    if alone.tested or together is None:
-        return alone
-    elsewhere = [
-        found
+def _fields(
+    evidence: Evidence, subcommand: Subcommand, option: Option
+) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
+    """What an option changes; None if no run tests it.
+
+    Where it was tested only together with others, it changes what it changes elsewhere, by itself.
+    """
+    if runs := _alone(evidence, option):
+        fields: dict[str, list[str]] = {}
+        for seen in runs:
+            for name, value in _changed(evidence, subcommand, seen).items():
+                fields.setdefault(name, []).append(value)
+        return tuple((name, tuple(dict.fromkeys(v))) for name, v in sorted(fields.items()))
+    together = evidence.by_name.get(together_name(subcommand.name))
+    if together is None or option.flag not in together.run.argv:
+        return None
+    names = {
+        name
         for other in evidence.subcommands
         for same in other.options
-        if same.flag == option.flag and (found := _sent(evidence, other, same)).tested
-    ]
-    if not elsewhere:
-        return Sent(option, (), ())
-    names = {name for found in elsewhere for name, _ in found.fields}
-    changed = _changed(evidence, subcommand, together).items()
-    fields = tuple((name, (value,)) for name, value in sorted(changed) if name in names)
-    return Sent(option, (together.run.command,), fields)
+        if same.flag == option.flag
+        for one in _alone(evidence, same)
+        for name in _changed(evidence, other, one)
+    }
+    changed = sorted(_changed(evidence, subcommand, together).items())
+    return tuple((name, (value,)) for name, value in changed if name in names)
 
 
-def _together(evidence: Evidence, subcommand: Subcommand, option: Option) -> Observation | None:
-    """The run that tested an option with others; None if none did."""
-    seen = evidence.by_name.get(together_name(subcommand.name))
-    return seen if seen and option.flag in seen.run.argv else None
+def _alone(evidence: Evidence, option: Option) -> list[Observation]:
+    """The runs that tested an option of a subcommand by itself."""
+    names = map(option.run_name, option.values)
+    return [evidence.by_name[name] for name in names if name in evidence.by_name]
 
 
 def _changed(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> dict[str, str]:
@@ -69,23 +77,6 @@ def _changed(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> d
         for name, value in evidence.settled(seen).items()
         if plain.get(name) != value and not _is_about_ending(evidence, name)
     }
-
-
-def _sent(evidence: Evidence, subcommand: Subcommand, option: Option) -> Sent:
-    runs = [
-        evidence.by_name[name]
-        for value in option.values
-        if (name := option.run_name(value)) in evidence.by_name
-    ]
-    fields: dict[str, list[str]] = {}
-    for seen in runs:
-        for name, value in _changed(evidence, subcommand, seen).items():
-            fields.setdefault(name, []).append(value)
-    return Sent(
-        option,
-        tuple(seen.run.command for seen in runs),
-        tuple((name, tuple(dict.fromkeys(values))) for name, values in sorted(fields.items())),
-    )
 
 
 def _plain(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> Observation:
@@ -117,22 +108,14 @@ def _is_one_of(sent: str, typed: tuple[str, ...]) -> bool:
 
 def every_option(trial: Trial) -> None:
     trial.runs("options")
+    made = [s for s in trial.evidence.subcommands if s.name in trial.evidence.by_name]
     table = {(s.option.subcommand, s.option.flag): s for s in sent(trial.evidence)}
     for subcommand in trial.evidence.subcommands:
-        if subcommand.name not in trial.evidence.by_name and not subcommand.unknown:
-            continue
         trial.expect(
             not subcommand.unknown,
             f"`{subcommand.name}` has arguments that no condition knows: {subcommand.unknown}",
         )
-        elsewhere = [
-            option
-            for option in subcommand.options
-            if _together(trial.evidence, subcommand, option)
-            and not _sent(trial.evidence, subcommand, option).tested
-        ]
-        if elsewhere and not any((subcommand.name, option.flag) in table for option in elsewhere):
-            raise NotMade(f"no run tests the options of `{subcommand.name}` by themselves")
+    for subcommand in made:
         for option in subcommand.options:
             trial.expect(
                 (subcommand.name, option.flag) in table,
@@ -152,25 +135,34 @@ def every_option(trial: Trial) -> None:
                 or all(_is_one_of(value, option.values) for value in values),
                 f"`{option.subcommand} {option.flag}` is sent as {name} = {values}",
             )
-    for subcommand in trial.evidence.subcommands:
-        if (name := together_name(subcommand.name)) in trial.evidence.by_name:
-            seen = trial.run(name)
-            trial.expect_message(seen)
-            # The companion of an option changes what is sent, and has no run of its own here.
-            attributed = {name for found in table.values() for name, _ in found.fields}
-            other = sorted({*_changed(trial.evidence, subcommand, seen)} - attributed)
-            trial.expect(not other, f"`{seen.run.command}` changes {other}")
+    _expect_explained(trial, made, list(table.values()))
     of = {s.option.flag for s in table.values()}
     as_field = {s.option.flag for s in table.values() if s.fields}
     trial.facts |= {"options": str(len(of)), "sent": str(len(as_field))}
 
 
+def _expect_explained(trial: Trial, made: Sequence[Subcommand], found: Sequence[Sent]) -> None:
+    """Expect that what options change together, one of them changes by itself."""
+    alone = {o.flag for s in made for o in s.options if _alone(trial.evidence, o)}
+    explained = {(name, value) for s in found for name, values in s.fields for value in values}
+    for subcommand in made:
+        if (run := together_name(subcommand.name)) not in trial.evidence.by_name:
+            continue
+        seen = trial.run(run)
+        trial.expect_message(seen)
+        sent = {o.flag for o in subcommand.options if o.dest in SENT} & {*seen.run.argv}
+        if sent - alone - {*subcommand.argv()}:
+            raise NotMade(f"no run tests by itself {sorted(sent - alone)}")
+        other = {*_changed(trial.evidence, subcommand, seen).items()} - explained
+        trial.expect(not other, f"`{seen.run.command}` changes {dict(sorted(other))}")
+
+
 def typed_name(trial: Trial) -> None:
-    for seen in (trial.run("download: no such data set"),):
-        value = trial.evidence.values(seen).get("params.dataset_name")
-        trial.expect(
-            value == TYPED and outcome(seen) == "failure", f"`{seen.run.command}` sends {value}"
-        )
+    seen = trial.run("download: no such data set")
+    value = trial.evidence.values(seen).get("params.dataset_name")
+    trial.expect(
+        value == TYPED and outcome(seen) == "failure", f"`{seen.run.command}` sends {value}"
+    )
 
 
 CLAIMS = (

@@ -1,7 +1,7 @@
 """Switching telemetry off."""
 
 from telemetry.box.world import DATA_HOSTS
-from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCH_VALUES, SWITCHES
+from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCH_VALUES, SWITCHES, together_name
 from telemetry.evidence.judging import Claim, Trial, Void
 from telemetry.records.runs import Observation
 from telemetry.table.differences import files_of
@@ -91,7 +91,7 @@ def without_opentelemetry(trial: Trial) -> None:
 
 
 def no_notice(trial: Trial) -> None:
-    shown = trial.run("option: call --verbosity debug")
+    shown = trial.run(together_name("call"))
     if "telemetry" not in shown.stderr + shown.stdout:
         raise Void(f"`{shown.run.command}` does not name telemetry either")
     for seen in trial.runs("commands", "surroundings"):
