@@ -17,7 +17,7 @@ import pytest
 from conftest import Doctor, Edit, installed_stripepy, need
 from telemetry.box.observing import observe
 from telemetry.box.world import World
-from telemetry.evidence import conditions, planted, verification
+from telemetry.evidence import conditions, planted, subcommands, verification
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.judging import Judgement, judge
 from telemetry.evidence.surroundings import SURROUNDINGS
@@ -655,7 +655,7 @@ def test_an_option_that_nobody_can_test_is_found(here: World, doctor: Doctor) ->
     asking = replace(conditions.first()[0], environment=path)
     [view] = [
         subcommand
-        for subcommand in conditions.subcommands(observe([asking], here)["the parser"].parser)
+        for subcommand in subcommands.known(observe([asking], here)["the parser"].parser)
         if subcommand.name == "view"
     ]
     assert [option.values for option in view.options if option.flag == "--zqx"] == [()]

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from google.protobuf.message import DecodeError
 
-from telemetry.evidence.conditions import Subcommand
 from telemetry.evidence.source_lines import Line
+from telemetry.evidence.subcommands import Subcommand
 from telemetry.evidence.variables import Setting
 from telemetry.records.claims import Verdict
 from telemetry.records.fields import Dictionary, Outcome
@@ -195,6 +195,17 @@ class Claim:
     judge: Judge  # looks at them
     reason: str = ""  # for a known limit, why the unwelcome answer is expected; otherwise empty
     source: str = ""  # for a known limit, the file of stripepy, or the package, that explains it
+
+
+def claim(
+    sentence: str, topics: tuple[str, ...] = (), *, reason: str = "", source: str = ""
+) -> Callable[[Judge], Claim]:
+    """Make a claim of a sentence and of the judge that follows, whose name it bears."""
+
+    def make(judge: Judge) -> Claim:
+        return Claim(judge.__name__.replace("_", "-"), sentence, topics, judge, reason, source)
+
+    return make
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from telemetry.box.observing import have_namespaces, observe
 from telemetry.box.world import World
 from telemetry.capture.process import installing, last_error
-from telemetry.evidence import conditions, source_lines, variables
+from telemetry.evidence import conditions, source_lines, subcommands, variables
 from telemetry.evidence.claims import ambient, options, unreachable
-from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCHES, Subcommand
+from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCHES
 from telemetry.evidence.judging import Evidence, Judgement, Known, outcome
+from telemetry.evidence.subcommands import Subcommand
 from telemetry.evidence.surroundings import SURROUNDINGS, others
 from telemetry.records import fields, files, table
 from telemetry.records.claims import (
@@ -57,9 +58,9 @@ def make_plan(world: World) -> Plan:
         said = seen.not_tried or seen.fault or last_error(seen) or "it said nothing"
         message = f"stripepy cannot be asked for its options: {said}"
         raise UserError(message, installing(world.interpreter), Exit.NOT_CAPTURED)
-    known = conditions.subcommands(parser)
+    known = subcommands.known(parser)
     settings = variables.settings(variables.named() - {*SWITCHES, *OTHER_SWITCHES})
-    topics = conditions.plan(known, conditions.program_flags(parser), settings)
+    topics = conditions.plan(known, subcommands.program_flags(parser), settings)
     dictionary = fields.load()
     return Plan(
         topics=topics,

@@ -14,15 +14,19 @@ from telemetry.evidence.claims import (
 )
 from telemetry.evidence.judging import Claim
 
-CLAIMS: tuple[Claim, ...] = (
-    *switches.CLAIMS,
-    *contents.CLAIMS,
-    *options.CLAIMS,
-    *privacy.CLAIMS,
-    *failures.CLAIMS,
-    *transport.CLAIMS,
-    *ambient.CLAIMS,
-    *surroundings.CLAIMS,
-    *unreachable.CLAIMS,
-    *results.CLAIMS,
+MODULES = (
+    switches,
+    contents,
+    options,
+    privacy,
+    failures,
+    transport,
+    ambient,
+    surroundings,
+    unreachable,
+    results,
+)
+
+CLAIMS = tuple(
+    claim for module in MODULES for claim in vars(module).values() if isinstance(claim, Claim)
 )

@@ -1,7 +1,7 @@
 """What the user's own settings change: environment variables that were meant for other programs."""
 
 from telemetry.evidence.conditions import LEAKS, OTHER_SWITCHES, SWITCHES, delay_name
-from telemetry.evidence.judging import Claim, Evidence, Trial
+from telemetry.evidence.judging import Evidence, Trial, claim
 from telemetry.evidence.variables import EFFECTIVE, SET_ALWAYS
 from telemetry.records.runs import Network, Observation
 from telemetry.records.words import listed
@@ -35,7 +35,14 @@ def _sent_with(trial: Trial, variable: str) -> list[dict[str, str]]:
     return [trial.evidence.values(seen) for seen in runs]
 
 
-def resource_attributes(trial: Trial) -> None:
+@claim(
+    "Attributes in `OTEL_RESOURCE_ATTRIBUTES` are sent to StripePy's maintainers, except those"
+    " that StripePy sets itself.",
+    ("commands", "ambient"),
+    reason="OpenTelemetry adds these attributes to those that a program sets itself.",
+    source="opentelemetry-sdk",
+)
+def ambient_resource(trial: Trial) -> None:
     sent = _sent_with(trial, "OTEL_RESOURCE_ATTRIBUTES")
     new = any(values.get("zqx.key") == "ZqxValue" for values in sent)
     trial.expect(new, "a new key is not sent")
@@ -43,7 +50,13 @@ def resource_attributes(trial: Trial) -> None:
     trial.expect_equal(sorted(overridden - {"zqx.key"}), sorted(OVERRIDDEN), "overridden")
 
 
-def detectors(trial: Trial) -> None:
+@claim(
+    "`OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` can add {fields}.",
+    ("commands", "ambient"),
+    reason="OpenTelemetry runs the detectors that the variable names.",
+    source="opentelemetry-sdk",
+)
+def ambient_detectors(trial: Trial) -> None:
     sent = {
         name: set(
             trial.evidence.values(
@@ -61,14 +74,28 @@ def detectors(trial: Trial) -> None:
     trial.facts["fields"] = listed([f"`{name}`" for name in found]) or "nothing"
 
 
-def headers(trial: Trial) -> None:
+@claim(
+    "Headers in `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, which can"
+    " hold an access token, are sent with the message.",
+    ("commands", "ambient"),
+    reason="OpenTelemetry's exporter adds them to every request, whatever its address.",
+    source="opentelemetry-exporter-otlp-proto-http",
+)
+def ambient_headers(trial: Trial) -> None:
     for variable in ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
         seen = trial.run(f"ambient: {variable}=x-zqx=ZqxToken")
         found = [request.header("x-zqx") for request in seen.wire.requests]
         trial.expect_equal(found, ["ZqxToken"], f"the header in {variable}")
 
 
-def no_others(trial: Trial) -> None:
+@claim(
+    "We tested {variables} variables that StripePy or its libraries could read. Proxies and"
+    " switches aside, {effective} of them change the message, how it is sent, or which files are"
+    " written; none leads the message to another address. With"
+    " `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, the collector is shown that certificate.",
+    ("commands", "ambient", "unreachable"),
+)
+def ambient_no_others(trial: Trial) -> None:
     trial.control(trial.run("download"))
     changing: dict[str, set[str]] = {}
     tested: set[str] = set()
@@ -88,7 +115,11 @@ def no_others(trial: Trial) -> None:
     trial.facts |= {"variables": str(len(tested)), "effective": str(len(EFFECTIVE))}
 
 
-def covered(trial: Trial) -> None:
+@claim(
+    "Every environment variable that a run asks for was tested.",
+    ("watched",),
+)
+def ambient_covered(trial: Trial) -> None:
     tested = {name for setting in trial.evidence.settings for name in setting.environment}
     known = {*tested, *SWITCHES, *OTHER_SWITCHES, *SET_ALWAYS}
     for seen in trial.runs("watched"):
@@ -100,6 +131,14 @@ def covered(trial: Trial) -> None:
         trial.counts["variables asked for"] += len(seen.variables)
 
 
+@claim(
+    "If OpenTelemetry was set up in the same process before StripePy starts, as its"
+    " auto-instrumentation does, the message goes where that set-up sends its own, and not to"
+    " StripePy's collector.",
+    ("commands", "mitigations"),
+    reason="OpenTelemetry keeps the first tracer provider that a process sets.",
+    source="opentelemetry-api",
+)
 def provider_first(trial: Trial) -> None:
     trial.control(trial.run("download"))
     seen = trial.run("a provider that is there first")
@@ -109,12 +148,23 @@ def provider_first(trial: Trial) -> None:
     trial.expect('"params.list_only"' in seen.stdout, "the other set-up does not get the span")
 
 
-def helps_off(trial: Trial) -> None:
+@claim(
+    "With `STRIPEPY_NO_TELEMETRY` set, nothing is sent, whatever OpenTelemetry's variables for"
+    " attributes, detectors and headers hold.",
+    ("mitigations",),
+)
+def leaks_off(trial: Trial) -> None:
     trial.control(trial.run("leaks"))
     trial.expect_silence(trial.run("leaks, switched off"))
 
 
-def helps_unset(trial: Trial) -> None:
+@claim(
+    "With `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`,"
+    " `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_TRACES_HEADERS` unset for one command,"
+    " StripePy sends the same as if they had never been set.",
+    ("commands", "mitigations"),
+)
+def leaks_unset(trial: Trial) -> None:
     leaking, unset, plain = trial.run("leaks"), trial.run("leaks, unset"), trial.run("download")
     ours, theirs, leaked = (
         describe(seen, trial.evidence.dictionary) for seen in (unset, plain, leaking)
@@ -122,73 +172,3 @@ def helps_unset(trial: Trial) -> None:
     trial.expect(leaked != theirs, "with the variables set, the same is sent as without them")
     trial.expect_equal(ours, theirs, "with the variables unset, what is sent")
     trial.facts["command"] = f"env -u {' -u '.join(LEAKS)} stripepy"
-
-
-CLAIMS = (
-    Claim(
-        "ambient-covered",
-        "Every environment variable that a run asks for was tested.",
-        ("watched",),
-        covered,
-    ),
-    Claim(
-        "ambient-no-others",
-        "We tested {variables} variables that StripePy or its libraries could read. Proxies and"
-        " switches aside, {effective} of them change the message, how it is sent, or which files"
-        " are written; none leads the message to another address. With"
-        " `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, the collector is shown that certificate.",
-        ("commands", "ambient", "unreachable"),
-        no_others,
-    ),
-    Claim(
-        "leaks-off",
-        "With `STRIPEPY_NO_TELEMETRY` set, nothing is sent, whatever OpenTelemetry's variables for"
-        " attributes, detectors and headers hold.",
-        ("mitigations",),
-        helps_off,
-    ),
-    Claim(
-        "leaks-unset",
-        "With `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`,"
-        " `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_TRACES_HEADERS` unset for one"
-        " command, StripePy sends the same as if they had never been set.",
-        ("commands", "mitigations"),
-        helps_unset,
-    ),
-    Claim(
-        "provider-first",
-        "If OpenTelemetry was set up in the same process before StripePy starts, as its"
-        " auto-instrumentation does, the message goes where that set-up sends its own, and not to"
-        " StripePy's collector.",
-        ("commands", "mitigations"),
-        provider_first,
-        "OpenTelemetry keeps the first tracer provider that a process sets.",
-        "opentelemetry-api",
-    ),
-    Claim(
-        "ambient-resource",
-        "Attributes in `OTEL_RESOURCE_ATTRIBUTES` are sent to StripePy's maintainers, except those"
-        " that StripePy sets itself.",
-        ("commands", "ambient"),
-        resource_attributes,
-        "OpenTelemetry adds these attributes to those that a program sets itself.",
-        "opentelemetry-sdk",
-    ),
-    Claim(
-        "ambient-detectors",
-        "`OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` can add {fields}.",
-        ("commands", "ambient"),
-        detectors,
-        "OpenTelemetry runs the detectors that the variable names.",
-        "opentelemetry-sdk",
-    ),
-    Claim(
-        "ambient-headers",
-        "Headers in `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, which"
-        " can hold an access token, are sent with the message.",
-        ("commands", "ambient"),
-        headers,
-        "OpenTelemetry's exporter adds them to every request, whatever its address.",
-        "opentelemetry-exporter-otlp-proto-http",
-    ),
-)

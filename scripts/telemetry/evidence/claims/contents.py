@@ -3,7 +3,7 @@
 import ipaddress
 import re
 
-from telemetry.evidence.judging import Claim, Trial, outcome
+from telemetry.evidence.judging import Trial, claim, outcome
 from telemetry.records.rows import read_time
 from telemetry.records.runs import Ending, Observation
 from telemetry.table import machine
@@ -25,6 +25,11 @@ def _sends(seen: Observation) -> bool:
     return not (run.ending.kills or run.waits or "STRIPEPY_NO_TELEMETRY" in run.environment)
 
 
+@claim(
+    "Each run of a `stripepy` subcommand, unless it is killed, sends one message, which holds one"
+    " OpenTelemetry span.",
+    (*SENDING, "endings", "memory"),
+)
 def one_span(trial: Trial) -> None:
     for seen in trial.runs(*SENDING, "endings", where=_sends):
         spans = sum(row.field == "span_id" for row in trial.evidence.rows(seen))
@@ -37,6 +42,10 @@ def one_span(trial: Trial) -> None:
         trial.expect(len(seen.exporters) == 1, what)
 
 
+@claim(
+    "Worker processes send nothing of their own.",
+    ("commands", "options"),
+)
 def workers(trial: Trial) -> None:
     alone, together = trial.run("call"), trial.run("option: call --nproc 2")
     trial.control(alone)
@@ -47,7 +56,12 @@ def workers(trial: Trial) -> None:
     trial.expect_equal(different, ["params.nproc"], "what differs with two processes")
 
 
-def documented(trial: Trial) -> None:
+@claim(
+    "Unless your own OpenTelemetry settings change it, each message holds the fields that this"
+    " site lists for its subcommand, and no others.",
+    (*SENDING, "endings", "transport"),
+)
+def fields(trial: Trial) -> None:
     for seen in trial.runs(*SENDING, "endings", "transport", where=_sends):
         _expect_documented(trial, seen)
 
@@ -65,6 +79,11 @@ def _expect_documented(trial: Trial, seen: Observation) -> None:
     trial.counts["fields"] += len(trial.evidence.rows(seen))
 
 
+@claim(
+    "The message holds no network address, and nothing in it changes with the time zone or the"
+    " language.",
+    (*SENDING, "surroundings"),
+)
 def no_place(trial: Trial) -> None:
     for seen in trial.runs(*SENDING, "surroundings", where=_sends):
         for row in trial.evidence.rows(seen):
@@ -87,6 +106,10 @@ def _is_address(word: str) -> bool:
     return True
 
 
+@claim(
+    "Versions and descriptions of the system are those that Python itself reports.",
+    SENDING,
+)
 def true_values(trial: Trial) -> None:
     for seen in trial.runs(*SENDING, where=_sends):
         for finding in machine.compare(trial.evidence.rows(seen), trial.evidence.dictionary):
@@ -99,8 +122,11 @@ def true_values(trial: Trial) -> None:
         )
 
 
-def defaults(trial: Trial) -> None:
-    """Parameters nobody typed have the values that the program's parser gives them."""
+@claim(
+    "Parameters of `stripepy call` that you leave out are sent with their default values.",
+    ("commands",),
+)
+def parameters(trial: Trial) -> None:
     run = trial.run("call")
     values = trial.evidence.values(run)
     known = {
@@ -126,6 +152,10 @@ def defaults(trial: Trial) -> None:
         )
 
 
+@claim(
+    "The start and end times are those of the run, by the machine's own clock.",
+    SENDING,
+)
 def times(trial: Trial) -> None:
     for seen in trial.runs(*SENDING, where=_sends):
         values = trial.evidence.values(seen)
@@ -156,6 +186,11 @@ def times(trial: Trial) -> None:
             )
 
 
+@claim(
+    "Unless a run is interrupted, its status is an error if the exit status is not 0, and OK"
+    " otherwise.",
+    SENDING,
+)
 def status(trial: Trial) -> None:
     for seen in trial.runs(*SENDING, where=_sends):
         expected = "STATUS_CODE_ERROR" if seen.exit_status else "STATUS_CODE_OK"
@@ -166,12 +201,21 @@ def status(trial: Trial) -> None:
         )
 
 
+@claim(
+    "`stripepy --help`, `--version`, `--cite`, `--license` and command lines that `stripepy`"
+    " rejects send nothing.",
+    ("commands", "refusals"),
+)
 def nothing_for_help(trial: Trial) -> None:
     trial.control(trial.run("call"))
     for seen in trial.runs("refusals"):
         trial.expect_silence(seen)
 
 
+@claim(
+    "A run interrupted with Ctrl-C still sends its span, without a status.",
+    ("endings",),
+)
 def interrupted(trial: Trial) -> None:
     for seen in trial.runs("endings", where=lambda seen: seen.run.ending is Ending.SIGINT):
         trial.expect_message(seen)
@@ -179,6 +223,10 @@ def interrupted(trial: Trial) -> None:
         trial.expect(sent is None, f"{seen.run.name} sent the status {sent}")
 
 
+@claim(
+    "A run ended by SIGTERM, SIGHUP or SIGKILL sends nothing.",
+    ("commands", "endings"),
+)
 def killed(trial: Trial) -> None:
     trial.control(trial.run("download"))
     for seen in trial.runs("endings", where=lambda seen: seen.run.ending.kills):
@@ -187,14 +235,22 @@ def killed(trial: Trial) -> None:
         trial.expect(not seen.bodies, f"{seen.run.name} sent {len(seen.bodies)} messages")
 
 
+@claim(
+    "A run whose output goes to a pipe that closes early, as with `head`, still sends its span.",
+    ("endings",),
+)
 def closed_pipe(trial: Trial) -> None:
     closed = Ending.CLOSED_PIPE
     for seen in trial.runs("endings", where=lambda seen: seen.run.ending is closed):
         trial.expect_message(seen)
 
 
+@claim(
+    "The unmodified program sends the same message as one whose exporter is replaced, and as one"
+    " that is watched from inside.",
+    ("commands", "failures", "memory", "watched"),
+)
 def same_every_way(trial: Trial) -> None:
-    """The ways of observing agree: in memory, unmodified, and looked at from inside."""
     for other in trial.runs("memory", "watched"):
         plain = trial.run(other.run.name.partition(": ")[2])
         different = trial.evidence.differing(plain, other)
@@ -216,7 +272,14 @@ def _requests(seen: Observation) -> list[tuple[str, set[tuple[str, str]]]]:
     ]
 
 
-def no_parameters_by_long_name(trial: Trial) -> None:
+@claim(
+    "`stripepy plot contact-map` sends no parameters, while its short form, `stripepy plot cm`,"
+    " does.",
+    ("commands",),
+    reason="StripePy compares the kind of plot only with its short form.",
+    source="cli/plot.py",
+)
+def long_name_of_plots(trial: Trial) -> None:
     short, long = trial.run("plot cm"), trial.run("plot contact-map")
     trial.expect(_has_parameters(trial, short), f"`{short.run.command}` sends no parameters")
     trial.expect(not _has_parameters(trial, long), f"`{long.run.command}` sends parameters")
@@ -226,6 +289,12 @@ def _has_parameters(trial: Trial, seen: Observation) -> bool:
     return any(name.startswith("params.") for name in trial.evidence.values(seen))
 
 
+@claim(
+    "`params.contact_map_raw_interactions` is false whether or not interactions were normalised.",
+    ("commands", "options"),
+    reason="StripePy gives a missing normalisation a name before it checks whether there is one.",
+    source="cli/call.py",
+)
 def raw_interactions(trial: Trial) -> None:
     normalised = trial.runs("options", where=lambda seen: "--normalization" in seen.run.argv)
     for seen in (trial.run("call"), *normalised):
@@ -234,6 +303,12 @@ def raw_interactions(trial: Trial) -> None:
             trial.expect_equal(sent, "false", f"what `{seen.run.command}` sends")
 
 
+@claim(
+    "Each run carries an identifier, `service.instance.id`, that StripePy's own code does not set.",
+    ("commands",),
+    reason="opentelemetry-sdk has added it since release 1.43.0.",
+    source="opentelemetry-sdk",
+)
 def instance_id(trial: Trial) -> None:
     for seen in trial.runs("commands"):
         sent = trial.evidence.values(seen).get("service.instance.id")
@@ -242,14 +317,24 @@ def instance_id(trial: Trial) -> None:
     trial.expect(not lines, f"stripepy sets service.instance.id itself: {lines}")
 
 
-def not_in_their_table(trial: Trial) -> None:
+@claim(
+    "`stripepy call` sends `params.low_memory` and `service.instance.id`.",
+    ("commands",),
+    reason="Both are newer than the table of fields in StripePy's own documentation.",
+    source="cli/call.py",
+)
+def their_table(trial: Trial) -> None:
     values = trial.evidence.values(trial.run("call"))
     for name in ("params.low_memory", "service.instance.id"):
         trial.expect(name in values, f"{name} is no longer sent")
 
 
+@claim(
+    "The message says how StripePy was installed, what system it runs on, how it was invoked and"
+    " how the run went; the rest is what OpenTelemetry needs to carry that.",
+    ("commands", "failures"),
+)
 def four_kinds(trial: Trial) -> None:
-    """Each of the maintainers' four kinds has fields, and the rest is what carries them."""
     sent = {
         name for seen in trial.runs("commands", "failures") for name in trial.evidence.values(seen)
     }
@@ -266,134 +351,3 @@ def four_kinds(trial: Trial) -> None:
     )
     trial.expect(not others, f"of none of the four kinds: {others}")
     trial.expect(sent <= set(dictionary), f"not described: {sorted(sent - set(dictionary))}")
-
-
-CLAIMS = (
-    Claim(
-        "one-span",
-        "Each run of a `stripepy` subcommand, unless it is killed, sends one message, which"
-        " holds one OpenTelemetry span.",
-        (*SENDING, "endings", "memory"),
-        one_span,
-    ),
-    Claim(
-        "workers",
-        "Worker processes send nothing of their own.",
-        ("commands", "options"),
-        workers,
-    ),
-    Claim(
-        "fields",
-        "Unless your own OpenTelemetry settings change it, each message holds the fields that"
-        " this site lists for its subcommand, and no others.",
-        (*SENDING, "endings", "transport"),
-        documented,
-    ),
-    Claim(
-        "no-place",
-        "The message holds no network address, and nothing in it changes with the time zone or the"
-        " language.",
-        (*SENDING, "surroundings"),
-        no_place,
-    ),
-    Claim(
-        "true-values",
-        "Versions and descriptions of the system are those that Python itself reports.",
-        SENDING,
-        true_values,
-    ),
-    Claim(
-        "parameters",
-        "Parameters of `stripepy call` that you leave out are sent with their default values.",
-        ("commands",),
-        defaults,
-    ),
-    Claim(
-        "times",
-        "The start and end times are those of the run, by the machine's own clock.",
-        SENDING,
-        times,
-    ),
-    Claim(
-        "status",
-        "Unless a run is interrupted, its status is an error if the exit status is not 0, and OK"
-        " otherwise.",
-        SENDING,
-        status,
-    ),
-    Claim(
-        "nothing-for-help",
-        "`stripepy --help`, `--version`, `--cite`, `--license` and command lines that `stripepy`"
-        " rejects send nothing.",
-        ("commands", "refusals"),
-        nothing_for_help,
-    ),
-    Claim(
-        "interrupted",
-        "A run interrupted with Ctrl-C still sends its span, without a status.",
-        ("endings",),
-        interrupted,
-    ),
-    Claim(
-        "killed",
-        "A run ended by SIGTERM, SIGHUP or SIGKILL sends nothing.",
-        ("commands", "endings"),
-        killed,
-    ),
-    Claim(
-        "closed-pipe",
-        "A run whose output goes to a pipe that closes early, as with `head`, still sends its"
-        " span.",
-        ("endings",),
-        closed_pipe,
-    ),
-    Claim(
-        "same-every-way",
-        "The unmodified program sends the same message as one whose exporter is replaced, and as"
-        " one that is watched from inside.",
-        ("commands", "failures", "memory", "watched"),
-        same_every_way,
-    ),
-    Claim(
-        "four-kinds",
-        "The message says how StripePy was installed, what system it runs on, how it was invoked"
-        " and how the run went; the rest is what OpenTelemetry needs to carry that.",
-        ("commands", "failures"),
-        four_kinds,
-    ),
-    Claim(
-        "raw-interactions",
-        "`params.contact_map_raw_interactions` is false whether or not interactions were"
-        " normalised.",
-        ("commands", "options"),
-        raw_interactions,
-        "StripePy gives a missing normalisation a name before it checks whether there is one.",
-        "cli/call.py",
-    ),
-    Claim(
-        "long-name-of-plots",
-        "`stripepy plot contact-map` sends no parameters, while its short form, `stripepy plot"
-        " cm`, does.",
-        ("commands",),
-        no_parameters_by_long_name,
-        "StripePy compares the kind of plot only with its short form.",
-        "cli/plot.py",
-    ),
-    Claim(
-        "instance-id",
-        "Each run carries an identifier, `service.instance.id`, that StripePy's own code does not"
-        " set.",
-        ("commands",),
-        instance_id,
-        "opentelemetry-sdk has added it since release 1.43.0.",
-        "opentelemetry-sdk",
-    ),
-    Claim(
-        "their-table",
-        "`stripepy call` sends `params.low_memory` and `service.instance.id`.",
-        ("commands",),
-        not_in_their_table,
-        "Both are newer than the table of fields in StripePy's own documentation.",
-        "cli/call.py",
-    ),
-)

@@ -2,7 +2,7 @@
 
 import builtins
 
-from telemetry.evidence.judging import Claim, Trial
+from telemetry.evidence.judging import Trial, claim
 from telemetry.records.runs import Observation
 
 
@@ -10,6 +10,10 @@ def _failed(seen: Observation) -> bool:
     return seen.exit_status != 0 and "STRIPEPY_NO_TELEMETRY" not in seen.run.environment
 
 
+@claim(
+    "The text and the stack trace of an error are sent empty.",
+    ("failures", "downloads", "options"),
+)
 def redacted(trial: Trial) -> None:
     kinds = set()
     for seen in trial.runs("failures", "downloads", "options", where=_failed):
@@ -22,6 +26,10 @@ def redacted(trial: Trial) -> None:
     trial.facts["classes"] = ", ".join(f"`{kind}`" for kind in sorted(map(str, kinds)))
 
 
+@claim(
+    "What remains of an error is the name of its class, such as `RuntimeError`.",
+    ("failures", "downloads", "options"),
+)
 def class_only(trial: Trial) -> None:
     for seen in trial.runs("failures", "downloads", "options", where=_failed):
         kind = trial.evidence.values(seen).get("exception.type", "")
@@ -32,19 +40,3 @@ def class_only(trial: Trial) -> None:
                 kind.rpartition(".")[2] in seen.stderr,
                 f"`{seen.run.command}` sends {kind}, and shows another error",
             )
-
-
-CLAIMS = (
-    Claim(
-        "redacted",
-        "The text and the stack trace of an error are sent empty.",
-        ("failures", "downloads", "options"),
-        redacted,
-    ),
-    Claim(
-        "class-only",
-        "What remains of an error is the name of its class, such as `RuntimeError`.",
-        ("failures", "downloads", "options"),
-        class_only,
-    ),
-)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from telemetry.evidence.conditions import SENT, Option, Subcommand, together_name
-from telemetry.evidence.judging import Claim, Evidence, NotMade, Trial, outcome
+from telemetry.evidence.judging import Evidence, NotMade, Trial, claim, outcome
 from telemetry.evidence.planted import RESULT, TYPED
+from telemetry.evidence.subcommands import SENT, Option, Subcommand, together_name
 from telemetry.records.runs import Observation
 
 # Fields that tell what an option led to, instead of its value.
@@ -106,7 +106,12 @@ def _is_one_of(sent: str, typed: tuple[str, ...]) -> bool:
     return sent in typed or sent.removesuffix(".0") in typed
 
 
-def every_option(trial: Trial) -> None:
+@claim(
+    "Of the {options} options of StripePy's subcommands, {sent} change the message, each of them"
+    " one field.",
+    ("commands", "failures", "options"),
+)
+def options(trial: Trial) -> None:
     trial.runs("options")
     made = [s for s in trial.evidence.subcommands if s.name in trial.evidence.by_name]
     table = {(s.option.subcommand, s.option.flag): s for s in sent(trial.evidence)}
@@ -157,28 +162,15 @@ def _expect_explained(trial: Trial, made: Sequence[Subcommand], found: Sequence[
         trial.expect(not other, f"`{seen.run.command}` changes {dict(sorted(other))}")
 
 
+@claim(
+    "`stripepy download --name TEXT` sends TEXT as typed, even if there is no such data set.",
+    ("failures",),
+    reason="StripePy records the name before it checks whether there is such a data set.",
+    source="cli/download.py",
+)
 def typed_name(trial: Trial) -> None:
     seen = trial.run("download: no such data set")
     value = trial.evidence.values(seen).get("params.dataset_name")
     trial.expect(
         value == TYPED and outcome(seen) == "failure", f"`{seen.run.command}` sends {value}"
     )
-
-
-CLAIMS = (
-    Claim(
-        "options",
-        "Of the {options} options of StripePy's subcommands, {sent} change the message, each of"
-        " them one field.",
-        ("commands", "failures", "options"),
-        every_option,
-    ),
-    Claim(
-        "typed-name",
-        "`stripepy download --name TEXT` sends TEXT as typed, even if there is no such data set.",
-        ("failures",),
-        typed_name,
-        "StripePy records the name before it checks whether there is such a data set.",
-        "cli/download.py",
-    ),
-)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from telemetry.evidence import planted
-from telemetry.evidence.conditions import OTHER
-from telemetry.evidence.judging import Claim, Trial, Void
+from telemetry.evidence.judging import Trial, Void, claim
+from telemetry.evidence.subcommands import OTHER
 from telemetry.records.runs import Network, Observation
 from telemetry.table.differences import files_of
 
@@ -105,6 +105,14 @@ def _prove_detector() -> int:
     return count
 
 
+@claim(
+    "None of these is sent, whether plain, encoded or hashed without salt, unless your own"
+    " OpenTelemetry settings add it: the names of files, folders, chromosomes and the assembly, a"
+    " map's metadata, a region, the user's name, the machine's name and identifier, the values of"
+    " environment variables, and the text of errors. Nor is an unsalted hash of the names of user"
+    " and machine combined, of a file name with its extension, or of a full path.",
+    ORDINARY,
+)
 def nothing_planted(trial: Trial) -> None:
     runs = trial.runs(*ORDINARY)
     control = next((seen for seen in runs if seen.bodies), runs[0])
@@ -127,7 +135,12 @@ def nothing_planted(trial: Trial) -> None:
     trial.counts["planted values"] = len(planted.PLANTED) + len(planted.COMBINATIONS)
 
 
-def planted_in_place(trial: Trial) -> None:
+@claim(
+    "A control run shows that planted values were in place: the names of the machine, of the"
+    " working directory and of a chromosome.",
+    ("commands", "results"),
+)
+def canaries_in_place(trial: Trial) -> None:
     """Without that, not finding the values would prove nothing."""
     names = planted.NAMES
     seen = trial.run("call")
@@ -140,6 +153,11 @@ def planted_in_place(trial: Trial) -> None:
     trial.expect(chromosome in shown, "the planted chromosome is not in the result")
 
 
+@claim(
+    "No two runs share an identifier, unless your own OpenTelemetry settings add one; so none"
+    " links one run to another.",
+    IDENTIFIED,
+)
 def random_identifiers(trial: Trial) -> None:
     messages = [
         trial.evidence.values(replace(seen, bodies=(body,)))
@@ -163,6 +181,11 @@ def random_identifiers(trial: Trial) -> None:
                 trial.expect(count < AGREEING, f"{name} ends in {ending} in {count} messages")
 
 
+@claim(
+    "StripePy contacts only its collector and the hosts of the data that `stripepy download` is"
+    " asked to fetch, unless OpenTelemetry was set up in the same process before.",
+    (*ORDINARY, "transport", "ambient"),
+)
 def only_collector(trial: Trial) -> None:
     for seen in trial.runs(*ORDINARY, "transport", "ambient"):
         attempts = ", ".join(dict.fromkeys(seen.attempts))
@@ -187,6 +210,11 @@ STORING = (
 )
 
 
+@claim(
+    "A run writes no files but those it was asked for; only matplotlib, when it plots, keeps a"
+    " list of fonts and an empty folder for settings.",
+    STORING,
+)
 def nothing_stored(trial: Trial) -> None:
     for seen in trial.runs("watched"):
         trial.expect(bool(seen.variables), f"`{seen.run.command}` was not watched")
@@ -206,6 +234,10 @@ def nothing_stored(trial: Trial) -> None:
             trial.expect(fonts, f"`{seen.run.command}` keeps no list of fonts")
 
 
+@claim(
+    "When `stripepy` has ended, no process is left running.",
+    ("commands", "failures", "refusals", "options", "endings"),
+)
 def nothing_left_running(trial: Trial) -> None:
     for seen in trial.runs(
         "commands",
@@ -217,52 +249,3 @@ def nothing_left_running(trial: Trial) -> None:
     ):
         left = seen.wire.left_running
         trial.expect(not left, f"`{seen.run.command}` left running: {', '.join(left)}")
-
-
-CLAIMS = (
-    Claim(
-        "nothing-planted",
-        "None of these is sent, whether plain, encoded or hashed without salt, unless your own"
-        " OpenTelemetry settings add it: the names of files, folders, chromosomes and the"
-        " assembly, a map's metadata, a region, the user's name, the machine's name and"
-        " identifier, the values of environment variables, and the text of errors. Nor is an"
-        " unsalted hash of the names of user and machine combined, of a file name with its"
-        " extension, or of a full path.",
-        ORDINARY,
-        nothing_planted,
-    ),
-    Claim(
-        "canaries-in-place",
-        "A control run shows that planted values were in place: the names of the machine, of the"
-        " working directory and of a chromosome.",
-        ("commands", "results"),
-        planted_in_place,
-    ),
-    Claim(
-        "random-identifiers",
-        "No two runs share an identifier, unless your own OpenTelemetry settings add one; so"
-        " none links one run to another.",
-        IDENTIFIED,
-        random_identifiers,
-    ),
-    Claim(
-        "only-collector",
-        "StripePy contacts only its collector and the hosts of the data that `stripepy download`"
-        " is asked to fetch, unless OpenTelemetry was set up in the same process before.",
-        (*ORDINARY, "transport", "ambient"),
-        only_collector,
-    ),
-    Claim(
-        "nothing-stored",
-        "A run writes no files but those it was asked for; only matplotlib, when it plots, keeps a"
-        " list of fonts and an empty folder for settings.",
-        STORING,
-        nothing_stored,
-    ),
-    Claim(
-        "nothing-left-running",
-        "When `stripepy` has ended, no process is left running.",
-        ("commands", "failures", "refusals", "options", "endings"),
-        nothing_left_running,
-    ),
-)

@@ -1,7 +1,7 @@
 """The results of the work, with and without telemetry; and the code."""
 
 from telemetry.evidence.conditions import OFF, WORKS, switch_name
-from telemetry.evidence.judging import Claim, Trial
+from telemetry.evidence.judging import Trial, claim
 from telemetry.table.differences import files_of
 
 FILES = (
@@ -14,6 +14,10 @@ FILES = (
 )
 
 
+@claim(
+    "Results are the same with telemetry on, off or out of reach, and without any network.",
+    ("commands", "failures", "switches", "results"),
+)
 def same_results(trial: Trial) -> None:
     for work in WORKS:
         on, off = trial.run(work), trial.run(switch_name(work, OFF))
@@ -29,49 +33,29 @@ def same_results(trial: Trial) -> None:
             trial.expect(seen.stdout == off.stdout, f"{seen.run.name}: other output")
 
 
+@claim(
+    "These files of StripePy take part in telemetry, and no others.",
+)
 def files(trial: Trial) -> None:
     found = {line.file for line in trial.evidence.lines if "network" not in line.what}
     trial.expect(found == set(FILES), f"other files: {sorted(found ^ set(FILES))}")
     trial.counts["lines"] = len(trial.evidence.lines)
 
 
+@claim(
+    "Apart from OpenTelemetry, only `cli/download.py` imports a module that is made for using a"
+    " network.",
+)
 def ways_out(trial: Trial) -> None:
-    """No module of stripepy imports a way to the network, but the one that downloads."""
     found = {line.file for line in trial.evidence.lines if "network" in line.what}
     trial.expect(found == {"cli/download.py"}, f"ways out: {sorted(found)}")
 
 
-def not_only_one_file(trial: Trial) -> None:
+@claim(
+    "The code is not all in `cli/telemetry.py`: subcommands add their parameters themselves.",
+    reason="The parameters are known where a subcommand begins its work.",
+    source="cli/call.py",
+)
+def not_one_file(trial: Trial) -> None:
     adds = {line.file for line in trial.evidence.lines if line.what == "adds to the span"}
     trial.expect(bool(adds - {"cli/telemetry.py"}), f"only {sorted(adds)} add to the span")
-
-
-CLAIMS = (
-    Claim(
-        "same-results",
-        "Results are the same with telemetry on, off or out of reach, and without any network.",
-        ("commands", "failures", "switches", "results"),
-        same_results,
-    ),
-    Claim(
-        "files",
-        "These files of StripePy take part in telemetry, and no others.",
-        (),
-        files,
-    ),
-    Claim(
-        "ways-out",
-        "Apart from OpenTelemetry, only `cli/download.py` imports a module that is made for using"
-        " a network.",
-        (),
-        ways_out,
-    ),
-    Claim(
-        "not-one-file",
-        "The code is not all in `cli/telemetry.py`: subcommands add their parameters themselves.",
-        (),
-        not_only_one_file,
-        "The parameters are known where a subcommand begins its work.",
-        "cli/call.py",
-    ),
-)

@@ -3,14 +3,18 @@
 from dataclasses import replace
 
 from telemetry.evidence.conditions import DATES
-from telemetry.evidence.judging import Claim, Trial, Void
+from telemetry.evidence.judging import Trial, Void, claim
 from telemetry.evidence.surroundings import SURROUNDINGS
 from telemetry.records.runs import Observation
 from telemetry.records.words import listed
 from telemetry.table.differences import effects
 
 
-def same_everywhere(trial: Trial) -> None:
+@claim(
+    "The message is the same, and `STRIPEPY_NO_TELEMETRY=1` switches it off, {surroundings}.",
+    ("commands", "surroundings"),
+)
+def surroundings(trial: Trial) -> None:
     silent = set()
     for seen in trial.runs("surroundings"):
         if seen.run.name.endswith(", off"):
@@ -23,7 +27,12 @@ def same_everywhere(trial: Trial) -> None:
     trial.facts["surroundings"] = listed([*SURROUNDINGS])
 
 
-def same_on_other_dates(trial: Trial) -> None:
+@claim(
+    "On each day from {first} to {last}, with one subcommand a day and each day at another hour,"
+    " the message is the same as today, apart from the times.",
+    ("commands", "dates"),
+)
+def dates(trial: Trial) -> None:
     trial.facts |= {"first": DATES[0], "last": DATES[-1]}
     tested = trial.runs("dates")
     missing = {day for day in DATES if not any(day in seen.run.name for seen in tested)}
@@ -42,6 +51,11 @@ def _expect_no_effect(trial: Trial, seen: Observation) -> None:
     trial.expect(not found, f"`stripepy {seen.run.subcommand}` {seen.run.name}: {found}")
 
 
+@claim(
+    "A second run, with all that the first one left behind, sends the same message, apart from"
+    " identifiers and times.",
+    ("again",),
+)
 def second_run(trial: Trial) -> None:
     for seen in trial.runs("again"):
         what = f"`{seen.run.command}`, run twice"
@@ -49,27 +63,3 @@ def second_run(trial: Trial) -> None:
         first, second = (replace(seen, bodies=(body,)) for body in seen.bodies[:2])
         different = trial.evidence.differing(first, second)
         trial.expect(not different, f"the second message of {what}, differs in {different}")
-
-
-CLAIMS = (
-    Claim(
-        "surroundings",
-        "The message is the same, and `STRIPEPY_NO_TELEMETRY=1` switches it off, {surroundings}.",
-        ("commands", "surroundings"),
-        same_everywhere,
-    ),
-    Claim(
-        "dates",
-        "On each day from {first} to {last}, with one subcommand a day and each day at another"
-        " hour, the message is the same as today, apart from the times.",
-        ("commands", "dates"),
-        same_on_other_dates,
-    ),
-    Claim(
-        "second-run",
-        "A second run, with all that the first one left behind, sends the same message,"
-        " apart from identifiers and times.",
-        ("again",),
-        second_run,
-    ),
-)

@@ -1,8 +1,9 @@
 """Switching telemetry off."""
 
 from telemetry.box.world import DATA_HOSTS
-from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCH_VALUES, SWITCHES, together_name
-from telemetry.evidence.judging import Claim, Trial, Void
+from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCH_VALUES, SWITCHES
+from telemetry.evidence.judging import Trial, Void, claim
+from telemetry.evidence.subcommands import together_name
 from telemetry.records.runs import Observation
 from telemetry.table.differences import files_of
 
@@ -29,12 +30,22 @@ def _silences(trial: Trial, variable: str, *values: str, silent: bool) -> None:
     trial.expect(not untested, f"{variable} was not tested with {untested}")
 
 
+@claim(
+    "Setting the environment variable `STRIPEPY_NO_TELEMETRY` or `NO_TELEMETRY` switches telemetry"
+    " off: any value counts, even `0`, `false` or an empty one.",
+    ("commands", "switches"),
+)
 def off_by_presence(trial: Trial) -> None:
     for variable in SWITCHES:
         _silences(trial, variable, *SWITCH_VALUES, silent=True)
     trial.facts["values"] = str(len(SWITCH_VALUES))
 
 
+@claim(
+    "With `STRIPEPY_NO_TELEMETRY` or `NO_TELEMETRY` set, a command that has nothing to download"
+    " makes no connection and no DNS query.",
+    ("commands", "switches"),
+)
 def off_unmodified(trial: Trial) -> None:
     for variable in SWITCHES:
         for seen in _with(trial, variable):
@@ -44,6 +55,11 @@ def off_unmodified(trial: Trial) -> None:
             trial.expect(not seen.attempts, f"`{seen.run.command}`: {', '.join(seen.attempts)}")
 
 
+@claim(
+    "With `STRIPEPY_NO_TELEMETRY=1`, `stripepy download` contacts only the hosts of the data set"
+    " that it was asked for.",
+    ("downloads",),
+)
 def off_download(trial: Trial) -> None:
     for plain, off in (("any", "off"), ("fetched by name", "fetched, off")):
         trial.control(trial.run(f"download: {plain}"))
@@ -57,28 +73,53 @@ def off_download(trial: Trial) -> None:
         trial.expect_equal(seen.exit_status, ending, f"exit status of `{seen.run.command}`")
 
 
+@claim(
+    "`DO_NOT_TRACK` has no effect.",
+    ("commands", "switches"),
+    reason="StripePy checks only its own two variables.",
+    source="cli/telemetry.py",
+)
 def do_not_track(trial: Trial) -> None:
     _silences(trial, "DO_NOT_TRACK", *OTHER_SWITCHES["DO_NOT_TRACK"], silent=False)
 
 
-def sdk_disabled(trial: Trial) -> None:
+@claim(
+    "`OTEL_SDK_DISABLED=true` switches StripePy's telemetry off too, in any letter case; other"
+    " values do not.",
+    ("commands", "switches"),
+)
+def off_sdk_disabled(trial: Trial) -> None:
     values = OTHER_SWITCHES["OTEL_SDK_DISABLED"]
     true = {value for value in values if value.lower() == "true"}
     _silences(trial, "OTEL_SDK_DISABLED", *true, silent=True)
     _silences(trial, "OTEL_SDK_DISABLED", *({*values} - true), silent=False)
 
 
-def sampler_off(trial: Trial) -> None:
+@claim(
+    "`OTEL_TRACES_SAMPLER=always_off` switches StripePy's telemetry off too.",
+    ("commands", "switches"),
+)
+def off_sampler(trial: Trial) -> None:
     off, *others = OTHER_SWITCHES["OTEL_TRACES_SAMPLER"]
     _silences(trial, "OTEL_TRACES_SAMPLER", off, silent=True)
     _silences(trial, "OTEL_TRACES_SAMPLER", *others, silent=False)
 
 
+@claim(
+    "`OTEL_TRACES_EXPORTER=none` has no effect.",
+    ("commands", "switches"),
+    reason="StripePy creates its exporter itself, without asking OpenTelemetry which one to use.",
+    source="cli/telemetry.py",
+)
 def exporter_none(trial: Trial) -> None:
     values = OTHER_SWITCHES["OTEL_TRACES_EXPORTER"]
     _silences(trial, "OTEL_TRACES_EXPORTER", *values, silent=False)
 
 
+@claim(
+    "Where OpenTelemetry is not installed, every subcommand works as usual and sends nothing.",
+    ("commands", "absent"),
+)
 def without_opentelemetry(trial: Trial) -> None:
     for seen in trial.runs("absent"):
         plain = trial.run(seen.run.subcommand)
@@ -90,6 +131,12 @@ def without_opentelemetry(trial: Trial) -> None:
         trial.expect(seen.stdout == plain.stdout, f"{what} prints something else")
 
 
+@claim(
+    "StripePy does not tell its users of its telemetry, unless they ask for debug messages.",
+    ("commands", "options"),
+    reason="It logs its messages about telemetry only at debug level.",
+    source="cli/telemetry.py",
+)
 def no_notice(trial: Trial) -> None:
     shown = trial.run(together_name("call"))
     if "telemetry" not in shown.stderr + shown.stdout:
@@ -99,6 +146,13 @@ def no_notice(trial: Trial) -> None:
         trial.expect(not named, f"`{seen.run.command}` names telemetry")
 
 
+@claim(
+    "No help text of StripePy names telemetry, and no option switches it off or tells whether it"
+    " is on.",
+    ("refusals",),
+    reason="Environment variables are the only switch.",
+    source="cli/setup.py",
+)
 def no_status_command(trial: Trial) -> None:
     for seen in trial.runs("refusals"):
         # The help does not list every option; these runs have every one of the program itself.
@@ -106,80 +160,3 @@ def no_status_command(trial: Trial) -> None:
         if "--help" in seen.run.argv and "usage" not in text:
             raise Void(f"`{seen.run.command}` shows no help")
         trial.expect("telemetry" not in text, f"`{seen.run.command}` names telemetry")
-
-
-CLAIMS = (
-    Claim(
-        "off-by-presence",
-        "Setting the environment variable `STRIPEPY_NO_TELEMETRY` or `NO_TELEMETRY` switches"
-        " telemetry off: any value counts, even `0`, `false` or an empty one.",
-        ("commands", "switches"),
-        off_by_presence,
-    ),
-    Claim(
-        "off-unmodified",
-        "With `STRIPEPY_NO_TELEMETRY` or `NO_TELEMETRY` set, a command that has nothing to download"
-        " makes no connection and no DNS query.",
-        ("commands", "switches"),
-        off_unmodified,
-    ),
-    Claim(
-        "off-download",
-        "With `STRIPEPY_NO_TELEMETRY=1`, `stripepy download` contacts only the hosts of the data"
-        " set that it was asked for.",
-        ("downloads",),
-        off_download,
-    ),
-    Claim(
-        "off-sdk-disabled",
-        "`OTEL_SDK_DISABLED=true` switches StripePy's telemetry off too, in any letter case; other"
-        " values do not.",
-        ("commands", "switches"),
-        sdk_disabled,
-    ),
-    Claim(
-        "off-sampler",
-        "`OTEL_TRACES_SAMPLER=always_off` switches StripePy's telemetry off too.",
-        ("commands", "switches"),
-        sampler_off,
-    ),
-    Claim(
-        "without-opentelemetry",
-        "Where OpenTelemetry is not installed, every subcommand works as usual and sends nothing.",
-        ("commands", "absent"),
-        without_opentelemetry,
-    ),
-    Claim(
-        "no-notice",
-        "StripePy does not tell its users of its telemetry, unless they ask for debug messages.",
-        ("commands", "options"),
-        no_notice,
-        "It logs its messages about telemetry only at debug level.",
-        "cli/telemetry.py",
-    ),
-    Claim(
-        "no-status-command",
-        "No help text of StripePy names telemetry, and no option switches it off or tells whether"
-        " it is on.",
-        ("refusals",),
-        no_status_command,
-        "Environment variables are the only switch.",
-        "cli/setup.py",
-    ),
-    Claim(
-        "do-not-track",
-        "`DO_NOT_TRACK` has no effect.",
-        ("commands", "switches"),
-        do_not_track,
-        "StripePy checks only its own two variables.",
-        "cli/telemetry.py",
-    ),
-    Claim(
-        "exporter-none",
-        "`OTEL_TRACES_EXPORTER=none` has no effect.",
-        ("commands", "switches"),
-        exporter_none,
-        "StripePy creates its exporter itself, without asking OpenTelemetry which one to use.",
-        "cli/telemetry.py",
-    ),
-)

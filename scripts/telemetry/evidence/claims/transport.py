@@ -3,7 +3,7 @@
 from urllib.parse import SplitResult, urlsplit
 
 from telemetry.evidence.conditions import delay_name
-from telemetry.evidence.judging import Claim, Trial, Void
+from telemetry.evidence.judging import Trial, Void, claim
 from telemetry.records.runs import Network
 
 # A process takes a little longer, and on a busy machine more than that.
@@ -35,6 +35,11 @@ def _address(trial: Trial) -> SplitResult:
     return urlsplit(str(trial.evidence.exporter["endpoint"]))
 
 
+@claim(
+    "The message is posted to `{endpoint}`, and to no other address, unless OpenTelemetry was set"
+    " up in the same process before.",
+    (*SENDING, "memory"),
+)
 def destination(trial: Trial) -> None:
     documented = trial.evidence.exporter
     for seen in trial.runs("memory"):
@@ -53,6 +58,10 @@ def destination(trial: Trial) -> None:
             trial.expect_equal(found, expected, f"`{seen.run.command}` sends")
 
 
+@claim(
+    "The connection to StripePy's collector is encrypted.",
+    ("commands",),
+)
 def encrypted(trial: Trial) -> None:
     address = _address(trial)
     trial.expect_equal(address.scheme, "https", "the address begins with")
@@ -63,6 +72,10 @@ def encrypted(trial: Trial) -> None:
         trial.expect_equal({*seen.wire.look_ups}, {address.hostname}, "looked up")
 
 
+@claim(
+    "A server whose certificate is not trusted, or is for another name, receives no message.",
+    ("commands", "memory", "transport"),
+)
 def certificate(trial: Trial) -> None:
     trial.control(trial.run("download"))
     for name in ("an authority that is not trusted", "a certificate for another name"):
@@ -75,6 +88,11 @@ def certificate(trial: Trial) -> None:
             trial.expect(not own, f"`{seen.run.command}` sets {sorted(own)}")
 
 
+@claim(
+    "The message is compressed with gzip; before that, it is smaller than 2 KiB, unless a long"
+    " name of a data set was typed.",
+    SENDING,
+)
 def compressed(trial: Trial) -> None:
     sizes = []
     for seen in trial.runs(*SENDING):
@@ -92,6 +110,10 @@ def compressed(trial: Trial) -> None:
     trial.expect(max(raw for raw, _ in sizes) < 2048, f"a message has {max(sizes)[0]} bytes")
 
 
+@claim(
+    "Sending has a time-out of {seconds} seconds.",
+    ("memory", "unreachable"),
+)
 def time_out(trial: Trial) -> None:
     seconds = trial.evidence.exporter["timeout"]
     assert isinstance(seconds, int | float)
@@ -103,6 +125,11 @@ def time_out(trial: Trial) -> None:
     trial.expect(abs(waited - seconds) < SLACK_SECONDS, f"it waited {waited:.1f} s")
 
 
+@claim(
+    "Besides the message, the request has only technical headers; one of them names the exporter"
+    " and its version, `{agent}`.",
+    SENDING,
+)
 def headers(trial: Trial) -> None:
     agent = "OTel-OTLP-Exporter-Python/" + trial.evidence.versions["opentelemetry-sdk"]
     expected = {
@@ -120,12 +147,21 @@ def headers(trial: Trial) -> None:
             trial.expect(found == sorted(sent.items()), f"`{seen.run.command}`: {different}")
 
 
+@claim(
+    "A redirect to another address is not followed.",
+    ("transport",),
+)
 def redirect(trial: Trial) -> None:
     seen = trial.run("a redirect")
     trial.expect_equal(len(seen.wire.requests), 1, "messages")
     trial.expect(not seen.attempts, f"it was followed: {seen.attempts}")
 
 
+@claim(
+    "`HTTPS_PROXY` and `ALL_PROXY` are respected: the message then passes through that proxy,"
+    " which cannot read it.",
+    ("transport",),
+)
 def proxies(trial: Trial) -> None:
     address = _address(trial)
     for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
@@ -144,18 +180,34 @@ def _passwords(trial: Trial, name: str) -> list[str | None]:
     return [request.header("authorization") for request in trial.run(name).wire.requests]
 
 
+@claim(
+    "A password in `~/.netrc`, or in the file that `NETRC` names, is sent as the header"
+    " `Authorization` if it is listed for the collector's host or as `default`.",
+    ("commands", "transport"),
+    reason="The HTTP library looks for a password whenever a request has none.",
+    source="requests",
+)
 def netrc(trial: Trial) -> None:
     trial.control(trial.run("download"))
     for name in ("netrc: for the collector", "netrc: default", "netrc: NETRC"):
         trial.expect_equal(_passwords(trial, name), [CREDENTIALS], name)
 
 
-def netrc_for_another(trial: Trial) -> None:
+@claim(
+    "A password for another host in `~/.netrc` is not sent.",
+    ("transport",),
+)
+def netrc_another(trial: Trial) -> None:
     trial.control(trial.run("netrc: for the collector"))
     name = "netrc: for another"
     trial.expect_equal(_passwords(trial, name), [None], name)
 
 
+@claim(
+    "`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `OTEL_EXPORTER_OTLP_CERTIFICATE` decide which"
+    " certificates are trusted; `SSL_CERT_FILE` does not.",
+    ("ambient", "transport"),
+)
 def trust(trial: Trial) -> None:
     untrusted = trial.run("an authority that is not trusted")
     trial.expect(not untrusted.wire.requests, "it is trusted without a variable")
@@ -170,92 +222,12 @@ def trust(trial: Trial) -> None:
     trial.expect(not seen.wire.requests, "SSL_CERT_FILE has an effect")
 
 
+@claim(
+    "With `SSLKEYLOGFILE` set, `stripepy` writes the keys of its encrypted connection to that"
+    " file.",
+    ("transport",),
+)
 def key_log(trial: Trial) -> None:
     seen = trial.run("keys: SSLKEYLOGFILE")
     written = any(path.endswith("/keys") for path in seen.files)
     trial.expect(written, f"no keys were written: {sorted(seen.files)}")
-
-
-CLAIMS = (
-    Claim(
-        "destination",
-        "The message is posted to `{endpoint}`, and to no other address, unless OpenTelemetry"
-        " was set up in the same process before.",
-        (*SENDING, "memory"),
-        destination,
-    ),
-    Claim(
-        "encrypted",
-        "The connection to StripePy's collector is encrypted.",
-        ("commands",),
-        encrypted,
-    ),
-    Claim(
-        "certificate",
-        "A server whose certificate is not trusted, or is for another name, receives no message.",
-        ("commands", "memory", "transport"),
-        certificate,
-    ),
-    Claim(
-        "compressed",
-        "The message is compressed with gzip; before that, it is smaller than 2 KiB, unless a long"
-        " name of a data set was typed.",
-        SENDING,
-        compressed,
-    ),
-    Claim(
-        "time-out",
-        "Sending has a time-out of {seconds} seconds.",
-        ("memory", "unreachable"),
-        time_out,
-    ),
-    Claim(
-        "headers",
-        "Besides the message, the request has only technical headers; one of them names the"
-        " exporter and its version, `{agent}`.",
-        SENDING,
-        headers,
-    ),
-    Claim(
-        "redirect",
-        "A redirect to another address is not followed.",
-        ("transport",),
-        redirect,
-    ),
-    Claim(
-        "proxies",
-        "`HTTPS_PROXY` and `ALL_PROXY` are respected: the message then passes through that proxy,"
-        " which cannot read it.",
-        ("transport",),
-        proxies,
-    ),
-    Claim(
-        "trust",
-        "`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `OTEL_EXPORTER_OTLP_CERTIFICATE` decide which"
-        " certificates are trusted; `SSL_CERT_FILE` does not.",
-        ("ambient", "transport"),
-        trust,
-    ),
-    Claim(
-        "key-log",
-        "With `SSLKEYLOGFILE` set, `stripepy` writes the keys of its encrypted connection to that"
-        " file.",
-        ("transport",),
-        key_log,
-    ),
-    Claim(
-        "netrc-another",
-        "A password for another host in `~/.netrc` is not sent.",
-        ("transport",),
-        netrc_for_another,
-    ),
-    Claim(
-        "netrc",
-        "A password in `~/.netrc`, or in the file that `NETRC` names, is sent as the header"
-        " `Authorization` if it is listed for the collector's host or as `default`.",
-        ("commands", "transport"),
-        netrc,
-        "The HTTP library looks for a password whenever a request has none.",
-        "requests",
-    ),
-)

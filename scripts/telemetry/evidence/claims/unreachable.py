@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from telemetry.evidence.conditions import REPEATS, UNREACHABLE, delay_name
-from telemetry.evidence.judging import Claim, Evidence, Trial
+from telemetry.evidence.judging import Evidence, Trial, claim
 from telemetry.records.runs import Network
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} ")
@@ -51,7 +51,12 @@ def _delays(trial: Trial, networks: Sequence[Network]) -> list[Delay]:
     return found
 
 
-def same_behaviour(trial: Trial) -> None:
+@claim(
+    "If the collector cannot be reached, or answers with an error, the exit status and all that is"
+    " printed are the same as without telemetry.",
+    ("unreachable",),
+)
+def unreachable_same(trial: Trial) -> None:
     off = trial.run(delay_name("off", 0))
     for seen in trial.runs("unreachable"):
         found, expected = (
@@ -66,12 +71,23 @@ def _untimed(text: str) -> list[str]:
     return [TIME.sub("", line, count=1) for line in text.splitlines()]
 
 
-def answers(trial: Trial) -> None:
+@claim(
+    "If the collector answers, a command ends less than a second later than without telemetry.",
+    ("unreachable",),
+)
+def delay_none(trial: Trial) -> None:
     for delay in _delays(trial, (Network.ANSWERS,)):
         trial.expect(delay.least < 1, f"{delay.network}: at least {delay.least:.1f} s")
 
 
-def no_network(trial: Trial) -> None:
+@claim(
+    "Without any network, as on some compute nodes, each command ends {fact:delay.no-network}"
+    " later than without telemetry.",
+    ("unreachable",),
+    reason="The DNS query fails at once, and is repeated.",
+    source="opentelemetry-exporter-otlp-proto-http",
+)
+def delay_no_network(trial: Trial) -> None:
     for delay in _delays(trial, (Network.NO_NETWORK,)):
         trial.expect(
             delay.most >= 1 and delay.least <= LONGEST_SECONDS,
@@ -79,12 +95,23 @@ def no_network(trial: Trial) -> None:
         )
 
 
-def refused_at_once(trial: Trial) -> None:
+@claim(
+    "The answers 400, 404 and 500 delay a command by less than a second.",
+    ("unreachable",),
+)
+def delay_errors(trial: Trial) -> None:
     for delay in _delays(trial, AT_ONCE):
         trial.expect(delay.least < 1, f"{delay.network}: at least {delay.least:.1f} s")
 
 
-def some_seconds(trial: Trial) -> None:
+@claim(
+    "If the collector cannot be reached, or answers 429 or 503, the command ends {fact:delay}"
+    " later than without telemetry.",
+    ("unreachable",),
+    reason="The exporter retries until its time-out, and the program waits for it before it ends.",
+    source="opentelemetry-exporter-otlp-proto-http",
+)
+def delay_seconds(trial: Trial) -> None:
     others = [n for n in UNREACHABLE if n not in {*AT_ONCE, Network.SILENT_NAME_SERVER}]
     for delay in _delays(trial, others):
         trial.expect(
@@ -93,56 +120,13 @@ def some_seconds(trial: Trial) -> None:
         )
 
 
-def silent_name_server(trial: Trial) -> None:
+@claim(
+    "If the name server never answers, each command ends {fact:delay.name-server} later than"
+    " without telemetry.",
+    ("unreachable",),
+    reason="The time-out does not cover the DNS query, which takes as long as the system allows.",
+    source="requests",
+)
+def delay_name_server(trial: Trial) -> None:
     for delay in _delays(trial, (Network.SILENT_NAME_SERVER,)):
         trial.expect(6 < delay.most < 40, f"{delay.network}: up to {delay.most:.1f} s")
-
-
-CLAIMS = (
-    Claim(
-        "unreachable-same",
-        "If the collector cannot be reached, or answers with an error, the exit status and all"
-        " that is printed are the same as without telemetry.",
-        ("unreachable",),
-        same_behaviour,
-    ),
-    Claim(
-        "delay-none",
-        "If the collector answers, a command ends less than a second later than without telemetry.",
-        ("unreachable",),
-        answers,
-    ),
-    Claim(
-        "delay-errors",
-        "The answers 400, 404 and 500 delay a command by less than a second.",
-        ("unreachable",),
-        refused_at_once,
-    ),
-    Claim(
-        "delay-seconds",
-        "If the collector cannot be reached, or answers 429 or 503, the command ends {fact:delay}"
-        " later than without telemetry.",
-        ("unreachable",),
-        some_seconds,
-        "The exporter retries until its time-out, and the program waits for it before it ends.",
-        "opentelemetry-exporter-otlp-proto-http",
-    ),
-    Claim(
-        "delay-no-network",
-        "Without any network, as on some compute nodes, each command ends {fact:delay.no-network}"
-        " later than without telemetry.",
-        ("unreachable",),
-        no_network,
-        "The DNS query fails at once, and is repeated.",
-        "opentelemetry-exporter-otlp-proto-http",
-    ),
-    Claim(
-        "delay-name-server",
-        "If the name server never answers, each command ends {fact:delay.name-server} later than"
-        " without telemetry.",
-        ("unreachable",),
-        silent_name_server,
-        "The time-out does not cover the DNS query, which takes as long as the system allows.",
-        "requests",
-    ),
-)

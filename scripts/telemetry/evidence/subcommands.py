@@ -1,0 +1,222 @@
+"""StripePy's subcommands and options, as its own parser describes them, with values to test."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from telemetry.evidence.planted import MATRIX, PLANTED, RESULT, TYPED
+
+RESOLUTION = "10000"
+PLOT = PLANTED["the plot's name"] + ".png"
+LOG = PLANTED["the log's name"] + ".txt"
+FIGURES = PLANTED["the plots' folder"]
+REGION = PLANTED["the first chromosome's name"] + ":0-2000000"
+OTHER = "ZqxGröße 2.hdf5"
+"""A name as people give them: with a space, and with letters that are not ASCII."""
+
+LIST = ("download", "--list-only")
+"""The quickest command that sends its message."""
+
+# What to put in the place of each positional argument, by the name that the parser gives it.
+POSITIONAL = {
+    "contact-map": f"{MATRIX}.hic",
+    "resolution": RESOLUTION,
+    "stripepy-hdf5": RESULT,
+    "h5_file": RESULT,
+    "output-name": PLOT,
+}
+
+# What a subcommand needs so that it can succeed without a network.
+OFFLINE = {"download": LIST[1:]}
+
+# A telling value for options whose type alone does not say what they accept, by destination.
+VALUES = {
+    "assembly": ("hg38",),
+    "cmap": ("plasma",),
+    "genomic_belt": ("1234567",),
+    "log_file": (LOG,),
+    "max_width": ("123457",),
+    "min_chrom_size": ("1234567",),
+    "name": (TYPED,),
+    "normalization": ("NONE",),
+    "nproc": ("2",),
+    "output_file": (OTHER,),
+    "output_path": ("ZqxOther.hic",),
+    "plot_dir": (FIGURES,),
+    "region": (REGION,),
+    "roi": ("middle",),
+    "stripepy_hdf5": (RESULT,),
+}
+
+# Options that make sense, or stay without a network, only together with others.
+COMPANIONS = {
+    "roi": ("--plot-dir", FIGURES),
+    "assembly": ("--max-size", "0.001"),
+    "highlight_seeds": ("--stripepy-hdf5", RESULT),
+    "highlight_stripes": ("--stripepy-hdf5", RESULT),
+}
+
+# Options that exclude what `OFFLINE` adds.
+ALONE = frozenset({"assembly", "name"})
+
+SENT = frozenset(
+    {
+        "coefficient_of_variation_threshold",
+        "constrain_heights",
+        "end2end_test",
+        "genomic_belt",
+        "glob_pers_min",
+        "highlight_seeds",
+        "highlight_stripes",
+        "k",
+        "list_only",
+        "loc_pers_min",
+        "loc_trend_min",
+        "low_memory",
+        "max_width",
+        "name",
+        "nproc",
+        "relative_change_threshold",
+        "stripepy_hdf5",
+        "unit_test",
+        "with_biodescriptors",
+    }
+)
+"""Options that change what is sent, by destination: those are tested one by one.
+
+All others are tested together, so that as few runs show that they change nothing.
+"""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option as the program's own parser describes it."""
+
+    subcommand: str  # the subcommand that has it; empty for the program itself
+    flags: tuple[str, ...]  # how it is written
+    dest: str  # the parser's name for it
+    # Values to test; a lone empty text for an option that takes none; none at all if nothing is
+    # known that it accepts.
+    values: tuple[str, ...]
+    default: object  # what the parser puts in its place
+    excludes: tuple[str, ...]  # the parser's names for options that cannot stand beside it
+
+    @property
+    def flag(self) -> str:
+        """Its long form."""
+        return max(self.flags, key=len)
+
+    def run_name(self, value: str) -> str:
+        """Return the name of the run that tests a value."""
+        return f"option: {self.subcommand} {self.flag} {value}".strip()
+
+
+@dataclass(frozen=True)
+class Subcommand:
+    """A subcommand as the program's own parser describes it."""
+
+    name: str  # the subcommand, for plots with their kind
+    # Arguments with which it succeeds without a network; None if nobody knows them.
+    base: tuple[str, ...] | None
+    options: tuple[Option, ...]  # its options, help apart
+    unknown: tuple[str, ...]  # positional arguments for which no value is known
+    same_as: str  # the name of a later one that is the same by another name; empty if there is none
+
+    def argv(self, *words: str) -> tuple[str, ...]:
+        """Return the arguments with which it succeeds, and further ones."""
+        assert self.base is not None
+        return (*self.base, *words)
+
+
+def known(parser: Sequence[Mapping[str, Any]]) -> list[Subcommand]:
+    """Make subcommands of what the watcher recorded of the parser."""
+    last = {entry["parser"]: " ".join(entry["words"]) for entry in parser}
+    return [_subcommand(e, last[e["parser"]]) for e in parser if not e["group"]]
+
+
+def program_flags(parser: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return every option of the program itself, as written."""
+    return [
+        flag
+        for entry in parser
+        if not entry["words"]
+        for option in entry["options"]
+        for flag in option["flags"]
+    ]
+
+
+def _subcommand(entry: Mapping[str, Any], last_name: str) -> Subcommand:
+    words = tuple(entry["words"])
+    name = " ".join(words)
+    arguments, unknown, options = [], [], []
+    for described in entry["options"]:
+        if described["flags"]:
+            if described["kind"] != "HelpAction":
+                options.append(_option(name, described))
+        elif described["dest"] in POSITIONAL:
+            arguments.append(POSITIONAL[described["dest"]])
+        else:
+            unknown.append(described["dest"])
+    # A coarse picture is drawn faster.
+    quick = ("--dpi", "20") if any(option.flag == "--dpi" for option in options) else ()
+    base = None if unknown else (*words, *arguments, *OFFLINE.get(name, ()), *quick)
+    same_as = "" if name == last_name else last_name
+    return Subcommand(name, base, tuple(options), tuple(unknown), same_as)
+
+
+def _option(subcommand: str, described: Mapping[str, Any]) -> Option:
+    values: tuple[str, ...]
+    if described["kind"] in {"StoreTrueAction", "StoreFalseAction"}:
+        values = ("",)
+    elif described["dest"] in VALUES:
+        values = VALUES[described["dest"]]
+    elif described["choices"]:
+        values = tuple(choice for choice in described["choices"] if choice != "None")
+    else:
+        accepts: Mapping[str, str] = described["accepts"]
+        numeric = [
+            text for text in ("37", "0.37") if accepts.get(text, "").removesuffix(".0") == text
+        ]
+        values = tuple(numeric[:1]) or (("ZqxOption",) if "zqx" in accepts else ())
+    return Option(
+        subcommand=subcommand,
+        flags=tuple(described["flags"]),
+        dest=str(described["dest"]),
+        values=values,
+        default=described["default"],
+        excludes=tuple(described["excludes"]),
+    )
+
+
+def together_name(subcommand: str) -> str:
+    """Return the name of the run that tests the options of a subcommand at once."""
+    return f"options of {subcommand} together"
+
+
+def together(subcommand: Subcommand, number: int) -> dict[str, str]:
+    """Return options that can stand beside each other, with a value each.
+
+    Of an option that is not sent, another number gives another value.
+    """
+    values: dict[str, str] = {}
+    excluded = {
+        *ALONE,
+        *(name for o in subcommand.options if o.flag in subcommand.argv() for name in _excluded(o)),
+    }
+    for option in subcommand.options:
+        if option.values and option.dest not in excluded:
+            chosen = 0 if option.dest in SENT else number % len(option.values)
+            values[option.flag] = option.values[chosen]
+            excluded |= _excluded(option)
+    return values
+
+
+def _excluded(option: Option) -> set[str]:
+    """What cannot stand beside an option, by destination: itself, and what excludes it."""
+    return {option.dest, *option.excludes}
+
+
+def option_argv(subcommand: Subcommand, option: Option, value: str) -> tuple[str, ...]:
+    """Return the command line that tests an option."""
+    words = tuple(subcommand.name.split()) if option.dest in ALONE else subcommand.argv()
+    return (*words, option.flag, *([value] if value else ()), *COMPANIONS.get(option.dest, ()))
