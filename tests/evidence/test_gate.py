@@ -350,6 +350,7 @@ TOGETHER = {
         "more is sent if there is a pipe to read from": more_in(CONTAINER, "pipe", '__import__("stat").S_ISFIFO(os.fstat(0).st_mode)'),
         "more is sent if output goes to a pager": more_in(LOGIN, "pager", "os.isatty(0) and not os.isatty(1)"),
         "more is sent if processor time is limited": more_in(JOB, "limit", '__import__("resource").getrlimit(0)[0] > 0'),
+        "more is sent if memory is limited": more_in(JOB, "memory", '__import__("resource").getrlimit(9)[0] > 0'),
         "more is sent from a home that cannot be written": Change(
             TELLS_OF_HOME, "surroundings", f"adds `params.home{errno.EROFS}`", ("view", f"{JOB}: view"),
         ),
@@ -397,6 +398,10 @@ TOGETHER = {
         "certificates are not checked": Change(
             sending("'verify': False"), "certificate", "messages came",
             ("download", "an authority that is not trusted", "a certificate for another name", "in memory: download"),
+        ),
+        "the order of headers tells something": Change(
+            before(TELEMETRY, SPAN, "import requests\nsend = requests.Session.send\ndef turned(self, request, **rest):\n    request.headers = requests.structures.CaseInsensitiveDict(reversed([*request.headers.items()])) if subcommand == 'view' else request.headers\n    return send(self, request, **rest)\nrequests.Session.send = turned"),
+            "headers", "the order of headers differs", ("download", "view"),
         ),
         "a redirect is followed": Change(
             sending("'allow_redirects': True"), "redirect", "look-up of elsewhere.example", ("a redirect",),

@@ -111,7 +111,7 @@ SURROUNDINGS: Mapping[str, Run] = {
             "QUEUE": "ZqxQueue",
             "SGE_O_HOST": "ZqxLogin",
         },
-        prefix=("nice", "prlimit", "--cpu=86400", "taskset", "-c", "0"),
+        prefix=("nice", "prlimit", "--cpu=86400", "--as=64000000000", "taskset", "-c", "0"),
         read_only=("home",),
     ),
     "in a CI container with another user ID": Run(

@@ -139,12 +139,15 @@ def headers(trial: Trial) -> None:
         "user-agent": agent,
     }
     trial.facts["agent"] = agent
+    orders = set()
     for seen in trial.runs(*SENDING):
         for request in seen.wire.requests:
             found = sorted((name.lower(), value) for name, value in request.headers)
             sent = {**expected, "content-length": str(len(request.wire))}
             different = sorted({*found} ^ {*sent.items()})
             trial.expect(found == sorted(sent.items()), f"`{seen.run.command}`: {different}")
+            orders.add(", ".join(name for name, _ in request.headers))
+    trial.expect(len(orders) == 1, f"the order of headers differs: {'; '.join(sorted(orders))}")
 
 
 @claim(
