@@ -24,7 +24,6 @@ from telemetry.evidence.subcommands import (
     LIST,
     PLOT,
     RESOLUTION,
-    SENT,
     Subcommand,
     option_argv,
     together,
@@ -228,7 +227,7 @@ def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
             left_out = option.flag not in {*values, *subcommand.argv()}
             for value in option.values:
                 pair = option.flag, value
-                by_itself = option.dest in SENT or pair not in tested
+                by_itself = option.field or pair not in tested
                 if (by_itself and pair not in alone) or (left_out and value == option.values[0]):
                     alone.add(pair)
                     yield _run(option.run_name(value), option_argv(subcommand, option, value))

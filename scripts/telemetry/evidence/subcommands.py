@@ -1,6 +1,6 @@
 """StripePy's subcommands and options, as its own parser describes them, with values to test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,33 +59,12 @@ COMPANIONS = {
 # Options that exclude what `OFFLINE` adds.
 ALONE = frozenset({"assembly", "name"})
 
-SENT = frozenset(
-    {
-        "coefficient_of_variation_threshold",
-        "constrain_heights",
-        "end2end_test",
-        "genomic_belt",
-        "glob_pers_min",
-        "highlight_seeds",
-        "highlight_stripes",
-        "k",
-        "list_only",
-        "loc_pers_min",
-        "loc_trend_min",
-        "low_memory",
-        "max_width",
-        "name",
-        "nproc",
-        "relative_change_threshold",
-        "stripepy_hdf5",
-        "unit_test",
-        "with_biodescriptors",
-    }
-)
-"""Options that change what is sent, by destination: those are tested one by one.
-
-All others are tested together, so that as few runs show that they change nothing.
-"""
+FIELDS = {
+    "name": "params.dataset_name",
+    "stripepy_hdf5": "params.result_file_format_version",
+    "with_biodescriptors": "params.columns",
+}
+"""Fields that an option is sent as, by destination, where that is not its destination's name."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +79,7 @@ class Option:
     values: tuple[str, ...]
     default: object  # what the parser puts in its place
     excludes: tuple[str, ...]  # the parser's names for options that cannot stand beside it
+    field: str  # the field that it is sent as, by the dictionary; empty if it is not sent
 
     @property
     def flag(self) -> str:
@@ -128,10 +108,15 @@ class Subcommand:
         return (*self.base, *words)
 
 
-def known(parser: Sequence[Mapping[str, Any]]) -> list[Subcommand]:
-    """Make subcommands of what the watcher recorded of the parser."""
+def known(parser: Sequence[Mapping[str, Any]], fields: Container[str]) -> list[Subcommand]:
+    """Make subcommands of what the watcher recorded of the parser.
+
+    Args:
+        parser: The parser, command by command.
+        fields: Names of the fields that the dictionary describes.
+    """
     last = {entry["parser"]: " ".join(entry["words"]) for entry in parser}
-    return [_subcommand(e, last[e["parser"]]) for e in parser if not e["group"]]
+    return [_subcommand(e, last[e["parser"]], fields) for e in parser if not e["group"]]
 
 
 def program_flags(parser: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -145,14 +130,14 @@ def program_flags(parser: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _subcommand(entry: Mapping[str, Any], last_name: str) -> Subcommand:
+def _subcommand(entry: Mapping[str, Any], last_name: str, fields: Container[str]) -> Subcommand:
     words = tuple(entry["words"])
     name = " ".join(words)
     arguments, unknown, options = [], [], []
     for described in entry["options"]:
         if described["flags"]:
             if described["kind"] != "HelpAction":
-                options.append(_option(name, described))
+                options.append(_option(name, described, fields))
         elif described["dest"] in POSITIONAL:
             arguments.append(POSITIONAL[described["dest"]])
         else:
@@ -164,7 +149,7 @@ def _subcommand(entry: Mapping[str, Any], last_name: str) -> Subcommand:
     return Subcommand(name, base, tuple(options), tuple(unknown), same_as)
 
 
-def _option(subcommand: str, described: Mapping[str, Any]) -> Option:
+def _option(subcommand: str, described: Mapping[str, Any], fields: Container[str]) -> Option:
     values: tuple[str, ...]
     if described["kind"] in {"StoreTrueAction", "StoreFalseAction"}:
         values = ("",)
@@ -178,6 +163,7 @@ def _option(subcommand: str, described: Mapping[str, Any]) -> Option:
             text for text in ("37", "0.37") if accepts.get(text, "").removesuffix(".0") == text
         ]
         values = tuple(numeric[:1]) or (("ZqxOption",) if "zqx" in accepts else ())
+    field = FIELDS.get(described["dest"], f"params.{described['dest']}")
     return Option(
         subcommand=subcommand,
         flags=tuple(described["flags"]),
@@ -185,6 +171,7 @@ def _option(subcommand: str, described: Mapping[str, Any]) -> Option:
         values=values,
         default=described["default"],
         excludes=tuple(described["excludes"]),
+        field=field if field in fields else "",
     )
 
 
@@ -205,7 +192,7 @@ def together(subcommand: Subcommand, number: int) -> dict[str, str]:
     }
     for option in subcommand.options:
         if option.values and option.dest not in excluded:
-            chosen = 0 if option.dest in SENT else number % len(option.values)
+            chosen = 0 if option.field else number % len(option.values)
             values[option.flag] = option.values[chosen]
             excluded |= _excluded(option)
     return values

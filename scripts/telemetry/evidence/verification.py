@@ -58,10 +58,10 @@ def make_plan(world: World) -> Plan:
         said = seen.not_tried or seen.fault or last_error(seen) or "it said nothing"
         message = f"stripepy cannot be asked for its options: {said}"
         raise UserError(message, installing(world.interpreter), Exit.NOT_CAPTURED)
-    known = subcommands.known(parser)
+    dictionary = fields.load()
+    known = subcommands.known(parser, dictionary)
     settings = variables.settings(variables.named() - {*SWITCHES, *OTHER_SWITCHES})
     topics = conditions.plan(known, subcommands.program_flags(parser), settings)
-    dictionary = fields.load()
     return Plan(
         topics=topics,
         subcommands=known,
@@ -131,7 +131,7 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
             OptionResult(
                 subcommand=sent.option.subcommand,
                 option=sent.option.flag,
-                fields=[name for name, _ in sent.fields],
+                fields=sorted(sent.fields),
             )
             for sent in options.sent(evidence)
         ],

@@ -1,18 +1,15 @@
 """Which options are sent, and as which field."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from telemetry.evidence.judging import Evidence, NotMade, Trial, claim, outcome
+from telemetry.evidence.judging import Evidence, Trial, claim, outcome
 from telemetry.evidence.planted import RESULT, TYPED
-from telemetry.evidence.subcommands import SENT, Option, Subcommand, together_name
+from telemetry.evidence.subcommands import Option, Subcommand, together_name
 from telemetry.records.runs import Observation
 
-# Fields that tell what an option led to, instead of its value.
-FOLLOWS_FROM = {
-    "--stripepy-hdf5": ("params.result_file_format_version",),
-    "--with-biodescriptors": ("params.columns",),
-}
+# Options whose field tells what they led to, instead of their value.
+LEADING = ("stripepy_hdf5", "with_biodescriptors")
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,7 @@ class Sent:
 
     option: Option  # the option
     # Every field whose value it changed, with the values.
-    fields: tuple[tuple[str, tuple[str, ...]], ...]
+    fields: Mapping[str, Sequence[str]]
 
 
 def sent(evidence: Evidence) -> list[Sent]:
@@ -37,30 +34,19 @@ def sent(evidence: Evidence) -> list[Sent]:
 
 def _fields(
     evidence: Evidence, subcommand: Subcommand, option: Option
-) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
-    """What an option changes; None if no run tests it.
-
-    Where it was tested only together with others, it changes what it changes elsewhere, by itself.
-    """
+) -> dict[str, list[str]] | None:
+    """What an option changes; with others, no more than its own field. None if no run tests it."""
+    fields: dict[str, list[str]] = {}
+    together = evidence.by_name.get(together_name(subcommand.name))
     if runs := _alone(evidence, option):
-        fields: dict[str, list[str]] = {}
         for seen in runs:
             for name, value in _changed(evidence, subcommand, seen).items():
                 fields.setdefault(name, []).append(value)
-        return tuple((name, tuple(dict.fromkeys(v))) for name, v in sorted(fields.items()))
-    together = evidence.by_name.get(together_name(subcommand.name))
-    if together is None or option.flag not in together.run.argv:
+    elif together is None or option.flag not in together.run.argv:
         return None
-    names = {
-        name
-        for other in evidence.subcommands
-        for same in other.options
-        if same.flag == option.flag
-        for one in _alone(evidence, same)
-        for name in _changed(evidence, other, one)
-    }
-    changed = sorted(_changed(evidence, subcommand, together).items())
-    return tuple((name, (value,)) for name, value in changed if name in names)
+    elif own := _changed(evidence, subcommand, together).get(option.field):
+        fields[option.field] = [own]
+    return fields
 
 
 def _alone(evidence: Evidence, option: Option) -> list[Observation]:
@@ -129,37 +115,29 @@ def options(trial: Trial) -> None:
     for found in table.values():
         trial.counts["options"] += 1
         option = found.option
-        # Whatever an option changes has to be one field, and its own value.
-        trial.expect(
-            len(found.fields) <= 1,
-            f"`{option.subcommand} {option.flag}` changes {[name for name, _ in found.fields]}",
-        )
-        for name, values in found.fields:
+        # Whatever an option changes has to be its own field, and its own value.
+        for name, values in found.fields.items():
+            as_typed = all(_is_one_of(value, option.values) for value in values)
             trial.expect(
-                name in FOLLOWS_FROM.get(option.flag, ())
-                or all(_is_one_of(value, option.values) for value in values),
+                name == option.field and (as_typed or option.dest in LEADING),
                 f"`{option.subcommand} {option.flag}` is sent as {name} = {values}",
             )
-    _expect_explained(trial, made, list(table.values()))
+    # What options change together, one of them has to change by itself, or as its own field.
+    explained = {
+        (name, value)
+        for found in table.values()
+        for name, values in found.fields.items()
+        for value in values
+    }
+    for subcommand in made:
+        if (name := together_name(subcommand.name)) in trial.evidence.by_name:
+            seen = trial.run(name)
+            trial.expect_message(seen)
+            other = {*_changed(trial.evidence, subcommand, seen).items()} - explained
+            trial.expect(not other, f"`{seen.run.command}` changes {dict(sorted(other))}")
     of = {s.option.flag for s in table.values()}
     as_field = {s.option.flag for s in table.values() if s.fields}
     trial.facts |= {"options": str(len(of)), "sent": str(len(as_field))}
-
-
-def _expect_explained(trial: Trial, made: Sequence[Subcommand], found: Sequence[Sent]) -> None:
-    """Expect that what options change together, one of them changes by itself."""
-    alone = {o.flag for s in made for o in s.options if _alone(trial.evidence, o)}
-    explained = {(name, value) for s in found for name, values in s.fields for value in values}
-    for subcommand in made:
-        if (run := together_name(subcommand.name)) not in trial.evidence.by_name:
-            continue
-        seen = trial.run(run)
-        trial.expect_message(seen)
-        sent = {o.flag for o in subcommand.options if o.dest in SENT} & {*seen.run.argv}
-        if sent - alone - {*subcommand.argv()}:
-            raise NotMade(f"no run tests by itself {sorted(sent - alone)}")
-        other = {*_changed(trial.evidence, subcommand, seen).items()} - explained
-        trial.expect(not other, f"`{seen.run.command}` changes {dict(sorted(other))}")
 
 
 @claim(
