@@ -518,7 +518,15 @@ TOGETHER = {
         ),
         "the time-out is longer": Change(
             (TELEMETRY, "timeout=5", "timeout=9"),
-            "time-out", "sets: 9", ("in memory: download", *(f"delay: {network}, {n}" for n in (1, 2) for network in ("off", SILENT))),
+            "time-out", "sets: 9", ("in memory: download", f"delay: {SILENT}, 1"),
+        ),
+        "more is sent if the collector fails": Change(
+            before(TELEMETRY, SPAN, "export = OTLPSpanExporter.export\ndef again(self, spans):\n    result = export(self, spans)\n    if result.value:\n        spans[0]._attributes = {**spans[0]._attributes, 'params.again': 1}\n        export(self, spans)\n    return result\nOTLPSpanExporter.export = again"),
+            "fields", "undocumented-field: params.again", ("delay: the collector answers 404, 1",),
+        ),
+        "a header is added if the collector fails": Change(
+            before(TELEMETRY, SPAN, "import requests\nsend = requests.Session.send\ndef twice(self, request, **rest):\n    answer = send(self, request, **rest)\n    if answer.status_code == 500:\n        request.headers['x-zqx'] = '1'\n        answer = send(self, request, **rest)\n    return answer\nrequests.Session.send = twice"),
+            "headers", "x-zqx", ("delay: the collector answers 500, 1",),
         ),
         "a collector that fails breaks the run": Change(
             before(TELEMETRY, SPAN, "export = OTLPSpanExporter.export\ndef strict(self, spans):\n    if export(self, spans).value:\n        import os; os._exit(9)\nOTLPSpanExporter.export = strict"),

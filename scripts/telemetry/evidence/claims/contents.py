@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from dataclasses import replace
 
 from telemetry.evidence.judging import Trial, claim, outcome
 from telemetry.records.rows import read_time
@@ -59,11 +60,17 @@ def workers(trial: Trial) -> None:
 @claim(
     "Unless your own OpenTelemetry settings change it, each message holds the fields that this"
     " site lists for its subcommand, and no others.",
-    (*SENDING, "endings", "transport"),
+    (*SENDING, "endings", "transport", "unreachable"),
 )
 def fields(trial: Trial) -> None:
-    for seen in trial.runs(*SENDING, "endings", "transport", where=_sends):
-        _expect_documented(trial, seen)
+    for seen in trial.runs(
+        *SENDING,
+        *("endings", "transport", "unreachable"),
+        where=lambda seen: bool(seen.bodies) or _sends(seen),
+    ):
+        # What is refused may be sent again, but no more than before.
+        for body in {*seen.bodies} or {b""}:
+            _expect_documented(trial, replace(seen, bodies=(body,)))
 
 
 def _expect_documented(trial: Trial, seen: Observation) -> None:
