@@ -14,7 +14,6 @@ TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} ")
 LONGEST_SECONDS = 7.5
 
 AT_ONCE = (Network.BAD_REQUEST, Network.NOT_FOUND, Network.ERROR)
-SILENT = (Network.SILENT, Network.BLACK_HOLE)
 
 
 @dataclass(frozen=True)
