@@ -436,6 +436,10 @@ TOGETHER = {
             before(VIEW, VIEWING, "import ctypes; ctypes.CDLL(None).mkdir(b'/run/empty', 0o700)"),
             "nothing-stored", "/run/empty", STORED,
         ),
+        "state is kept in memory that processes share": Change(
+            before(VIEW, VIEWING, "__import__('ctypes').CDLL(None).shmget(7, 64, 0o1600)"),
+            "nothing-stored", "/proc/sysvipc/shm", STORED,
+        ),
         "a file of somebody else is touched": Change(
             before(VIEW, VIEWING, "import os, sys; os.utime(os.path.dirname(os.__file__))"),
             "nothing-stored", str(Path(os.__file__).parent), STORED,
@@ -467,6 +471,14 @@ TOGETHER = {
         "a C library connects": Change(
             before(VIEW, VIEWING, "import ctypes; c = ctypes.CDLL(None); c.connect(c.socket(2, 1, 0), b'\\x02\\x00\\x01\\xbb\\xc0\\x00\\x02\\x01' + bytes(8), 16)"),
             "only-collector", "192.0.2.1:443", VIEWED,
+        ),
+        "a datagram goes to the collector": Change(
+            before(VIEW, VIEWING, "__import__('socket').socket(2, 2).sendto(b'zqx', ('127.0.0.1', 4319))"),
+            "only-collector", "connection to 127.0.0.1:4319", VIEWED,
+        ),
+        "more than a query goes to the name server": Change(
+            before(VIEW, VIEWING, "__import__('socket').socket(2, 2).sendto(b'zqx', ('127.0.0.1', 53))"),
+            "only-collector", "no DNS query", VIEWED,
         ),
         "view prints something else without OpenTelemetry": Change(
             before(VIEW, "    try:\n        _configure_telemetry(", "import importlib.util as u\ntry: import opentelemetry\nexcept ImportError: raise SystemExit(print())"),
@@ -518,7 +530,7 @@ TOGETHER = {
         ),
         "the time-out is longer": Change(
             (TELEMETRY, "timeout=5", "timeout=9"),
-            "time-out", "sets: 9", ("in memory: download", f"delay: {SILENT}, 1"),
+            "time-out", "sets: 9", ("in memory: download", f"delay: {SILENT}, 1", f"delay: {SILENT}, 2"),
         ),
         "more is sent if the collector fails": Change(
             before(TELEMETRY, SPAN, "export = OTLPSpanExporter.export\ndef again(self, spans):\n    result = export(self, spans)\n    if result.value:\n        spans[0]._attributes = {**spans[0]._attributes, 'params.again': 1}\n        export(self, spans)\n    return result\nOTLPSpanExporter.export = again"),

@@ -15,9 +15,11 @@ from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, Thread
 from pathlib import Path
 from typing import Any
 
+import dns.exception
 import dns.message
 import dns.rcode
 import dns.rrset
+from dns.rdatatype import RdataType
 
 from telemetry.records.runs import Network, Request
 
@@ -28,6 +30,8 @@ HTTPS_PORT = 443
 
 ALL_PACKETS = 3
 SYN, SYN_ACK = 0x02, 0x12
+
+ADDRESSES = (RdataType.A, RdataType.AAAA)
 
 STATUS = {
     Network.BAD_REQUEST: 400,
@@ -112,6 +116,11 @@ class _CollectorHandler(BaseHTTPRequestHandler):
         self.end_headers()
 
     do_GET = do_PUT = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = do_POST  # noqa: N815
+
+    def send_error(self, code: int, *_: Any) -> None:
+        """Keep what is no request, too."""
+        self.server.seen.requests.append(Request(self.requestline, (), b""))
+        super().send_error(code)
 
     def log_message(self, *_: object) -> None:
         """Say nothing; what is seen is kept."""
@@ -227,12 +236,13 @@ class Packets(threading.Thread):
     """Keeps where packets go in this network: each new connection and datagram, whoever sends it.
 
     Args:
-        known: Ports on loopback of the other servers.
+        known: Ports on loopback of the servers for TCP.
     """
 
     def __init__(self, known: Collection[int]) -> None:
         super().__init__(daemon=True)
-        self.known = {f"{LOOPBACK}:{port}" for port in known}
+        self.known = {(socket.IPPROTO_TCP, f"{LOOPBACK}:{port}") for port in known}
+        self.known.add((socket.IPPROTO_UDP, f"{LOOPBACK}:{NAME_SERVER_PORT}"))
         self.found: dict[str, None] = {}
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ALL_PACKETS))
 
@@ -262,12 +272,12 @@ class Packets(threading.Thread):
                 form.format(socket.inet_ntop(family, end), port)
                 for end, port in zip(ends, ports, strict=True)
             )
-            if not self.known & {source, target}:
+            if not self.known & {(protocol, source), (protocol, target)}:
                 self.found[target] = None
 
 
 class NameServer(threading.Thread):
-    """A DNS server: some names lead to one address, every other does not exist; all are kept.
+    """A DNS server: some names lead to one address, no other exists; all questions are kept.
 
     Args:
         seen: Where to keep the names.
@@ -284,16 +294,23 @@ class NameServer(threading.Thread):
     def run(self) -> None:
         while True:
             wire, client = self.socket.recvfrom(65536)
-            question = dns.message.from_wire(wire)
+            try:
+                question = dns.message.from_wire(wire)
+            except dns.exception.DNSException:
+                self.seen.look_ups.append(f"{wire!r}, which is no DNS query")
+                continue
             answer = dns.message.make_response(question)
             for asked in question.question:
                 name = asked.name.to_text(omit_final_dot=True)
                 self.seen.look_ups.append(name)
+                plain = dns.message.make_query(asked.name, asked.rdtype).to_wire()
+                if asked.rdtype not in ADDRESSES or len(wire) != len(plain):
+                    self.seen.look_ups.append(f"{wire!r}, which is more than an address")
                 if self.known is None:
                     continue
                 if name.lower() not in self.known:
                     answer.set_rcode(dns.rcode.NXDOMAIN)
-                elif asked.rdtype == 1:
+                elif asked.rdtype == RdataType.A:
                     answer.answer.append(
                         dns.rrset.from_text(asked.name, 60, "IN", "A", self.address)
                     )

@@ -59,7 +59,7 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
     # Before there is anything to see.
     if run.network not in WITHOUT_ROUTES:
         namespaces.lead_everything_here()
-    ports = {world.port, servers.PROXY_PORT, servers.NAME_SERVER_PORT}
+    ports = {world.port, servers.PROXY_PORT}
     packets = servers.Packets(ports | {servers.HTTPS_PORT} if run.hosts else ports)
     packets.start()
     opened = _open(run, world, seen)
@@ -346,9 +346,9 @@ def _children(process: int) -> list[int]:
 def _quieten(process: int) -> None:
     """Give each thread of a process and its children that only spins the least share of time.
 
-    With none at all, as the idle class has on a busy machine, its process could not end.
+    It never waits for anything, unlike the thread that sends. With no share at all, as the idle
+    class has on a busy machine, its process could not end.
     """
-    ticks = os.sysconf("SC_CLK_TCK")
     quiet: set[int] = set()
     while True:
         time.sleep(0.03)
@@ -356,9 +356,15 @@ def _quieten(process: int) -> None:
         for parent in family:
             with contextlib.suppress(OSError, ValueError):
                 family += _children(parent)
-                for status in Path("/proc", str(parent), "task").glob("*/stat"):
-                    thread = int(status.parts[4])
-                    times = status.read_text().rpartition(")")[2].split()[11:13]
-                    if thread not in {parent, *quiet} and sum(map(int, times)) / ticks >= 0.03:
+                for task in Path("/proc", str(parent), "task").iterdir():
+                    thread = int(task.name)
+                    if thread not in {parent, *quiet} and _spins(task):
                         os.setpriority(os.PRIO_PROCESS, thread, LOWEST_PRIORITY)
                         quiet.add(thread)
+
+
+def _spins(task: Path) -> bool:
+    """Whether a thread has worked for 0.02 s without having waited once."""
+    worked = sum(map(int, (task / "stat").read_text().rpartition(")")[2].split()[11:13]))
+    waited = "\nvoluntary_ctxt_switches:\t0\n" not in (task / "status").read_text()
+    return worked >= 0.02 * os.sysconf("SC_CLK_TCK") and not waited

@@ -16,6 +16,7 @@ from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE = 0x1, 0x1000, 0x4000, 0x40000
@@ -64,7 +65,8 @@ def enter(
     Returns:
         False where the system allows no such namespaces; then nothing has changed.
     """
-    if not _unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS, user):
+    more = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC
+    if not _unshare(CLONE_NEWUSER | CLONE_NEWNET | more, user):
         return False
     socket.sethostname(host_name)
     _mount(None, "/", MS_REC | MS_PRIVATE)
@@ -120,6 +122,8 @@ def mount_empty(folder: Path, flags: int = 0, options: str | None = None) -> Non
 def entries_of_private_places(keeps: Collection[Path]) -> set[str]:
     """Return what is in the private root folder and in emptied places for temporary files.
 
+    What System V keeps in memory for processes to share counts as well.
+
     Args:
         keeps: Folders that were kept, and are left out; without any, no place is private.
     """
@@ -130,6 +134,8 @@ def entries_of_private_places(keeps: Collection[Path]) -> set[str]:
         for folder, folders, names in os.walk(place):
             folders[:] = [name for name in folders if Path(folder, name) not in keeps]
             found |= {str(Path(folder, name)) for name in (*folders, *names)}
+    for shared in Path("/proc/sysvipc").iterdir():
+        found |= {f"{shared}: {line}" for line in shared.read_text().splitlines()[1:]}
     return found
 
 

@@ -411,8 +411,9 @@ def _unreachable() -> Iterator[Run]:
     for repeat in range(REPEATS):
         yield replace(base, name=delay_name("off", repeat), environment=OFF)
     for network in (Network.ANSWERS, *UNREACHABLE):
-        # Of a long wait, what a busy machine adds is a small part.
-        for repeat in range(1 if network.waits else REPEATS):
+        # Of a long wait, what a busy machine adds is a small part; one has to be exact.
+        once = network.waits and network is not Network.SILENT
+        for repeat in range(1 if once else REPEATS):
             yield replace(
                 base,
                 name=delay_name(network, repeat),

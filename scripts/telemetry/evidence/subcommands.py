@@ -36,7 +36,7 @@ VALUES = {
     "genomic_belt": ("1234567",),
     "log_file": (LOG,),
     "max_width": ("123457",),
-    "min_chrom_size": ("1234567",),
+    "min_chrom_size": ("2345678",),
     "name": (TYPED,),
     "normalization": ("NONE",),
     "nproc": ("2",),
