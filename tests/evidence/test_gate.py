@@ -196,6 +196,10 @@ TOGETHER = {
             (TELEMETRY, 'dep.name.startswith("opentelemetry")', "False"),
             "fields", "undocumented-field: dependency.opentelemetry",
         ),
+        "more is sent where another switch is set": Change(
+            attribute("asked", '"DO_NOT_TRACK" in os.environ'),
+            "do-not-track", "adds `asked`", ("view", "switch: view DO_NOT_TRACK=1 OTEL_TRACES_EXPORTER="), STALE,
+        ),
         "the SDK adds an attribute of the resource": Change(
             ("opentelemetry/sdk/resources/__init__.py", '        TELEMETRY_SDK_LANGUAGE: "python",', '        TELEMETRY_SDK_LANGUAGE: "python", "sdk.zqx": "1",'),
             "fields", "undocumented-field: sdk.zqx",
@@ -492,7 +496,7 @@ TOGETHER = {
         ),
         "a common switch is respected": Change(
             (TELEMETRY, OFF, f'"DO_NOT_TRACK" in os.environ or {OFF}'),
-            "do-not-track", "sent 0 messages", ("call", "switch: call DO_NOT_TRACK=1 OTEL_TRACES_EXPORTER=none"), STALE,
+            "do-not-track", "sends nothing", ("call", "switch: call DO_NOT_TRACK=1 OTEL_TRACES_EXPORTER=none"), STALE,
         ),
         "a switch is ignored by one subcommand": Change(
             (TELEMETRY, OFF, f'subcommand != "view" and {OFF}'),
@@ -540,6 +544,10 @@ TOGETHER = {
             before(TELEMETRY, SPAN, "import requests\nsend = requests.Session.send\ndef twice(self, request, **rest):\n    answer = send(self, request, **rest)\n    if answer.status_code == 500:\n        request.headers['x-zqx'] = '1'\n        answer = send(self, request, **rest)\n    return answer\nrequests.Session.send = twice"),
             "headers", "x-zqx", ("delay: the collector answers 500, 1",),
         ),
+        "what is refused goes to another address": Change(
+            before(TELEMETRY, SPAN, "import requests\nsend = requests.Session.send\ndef twice(self, request, **rest):\n    answer = send(self, request, **rest)\n    if answer.status_code == 400:\n        request.url = request.url.replace('v1', 'v2')\n        answer = send(self, request, **rest)\n    return answer\nrequests.Session.send = twice"),
+            "destination", "/v2/traces", (*LISTED, "delay: the collector answers 400, 1"),
+        ),
         "a collector that fails breaks the run": Change(
             before(TELEMETRY, SPAN, "export = OTLPSpanExporter.export\ndef strict(self, spans):\n    if export(self, spans).value:\n        import os; os._exit(9)\nOTLPSpanExporter.export = strict"),
             "unreachable-same", "answers 500: exit status 9", ("delay: off, 1", "delay: the collector answers 500, 1"),
@@ -558,7 +566,7 @@ ALONE = {
     ),
     "OpenTelemetry's own switch counts whatever its value": Change(
         ("opentelemetry/sdk/trace/__init__.py", 'disabled.lower().strip() == "true"', "bool(disabled)"),
-        "off-sdk-disabled", "sent 0 messages", ("plot stripe-hist", "switch: plot stripe-hist OTEL_SDK_DISABLED=0"),
+        "off-sdk-disabled", "sends nothing", ("plot stripe-hist", "switch: plot stripe-hist OTEL_SDK_DISABLED=0"),
     ),
     "a second span is sent": Change(before(TELEMETRY, SPAN, "tracer.start_span('zqx').end()"), "one-span", "sent 2 spans", LISTED),
     "another HTTP library sends as well": Change(

@@ -181,6 +181,15 @@ class Trial:
             noise += [f"{seen.wire.connections} connections"] if seen.wire.connections else []
         self.expect(not noise, f"`{seen.run.command}` reached out: {', '.join(noise)}")
 
+    def expect_no_effect(self, seen: Observation) -> None:
+        """Expect that a run sends and does what its subcommand does without its conditions."""
+        plain = self.run(seen.run.subcommand)
+        self.control(plain)
+        found = [
+            str(effect) for effect in differences.effects(plain, seen, self.evidence.dictionary)
+        ]
+        self.expect(not found, f"`{seen.run.command}` ({seen.run.name}): {', '.join(found)}")
+
 
 Judge = Callable[[Trial], None]
 

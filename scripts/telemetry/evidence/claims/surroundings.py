@@ -5,9 +5,7 @@ from dataclasses import replace
 from telemetry.evidence.conditions import DATES
 from telemetry.evidence.judging import Trial, Void, claim
 from telemetry.evidence.surroundings import SURROUNDINGS
-from telemetry.records.runs import Observation
 from telemetry.records.words import listed
-from telemetry.table.differences import effects
 
 
 @claim(
@@ -21,7 +19,7 @@ def surroundings(trial: Trial) -> None:
             trial.expect_silence(seen)
             silent.add(seen.run.name.partition(": ")[0])
         else:
-            _expect_no_effect(trial, seen)
+            trial.expect_no_effect(seen)
     missing = sorted({*SURROUNDINGS} - silent)
     trial.expect(not missing, f"not switched off {missing}")
     trial.facts["surroundings"] = listed([*SURROUNDINGS])
@@ -41,14 +39,7 @@ def dates(trial: Trial) -> None:
         start = trial.evidence.values(seen).get("start_time_unix_nano", "no time")
         if start[:10] not in seen.run.name:
             raise Void(f"`{seen.run.command}` began at {start}")
-        _expect_no_effect(trial, seen)
-
-
-def _expect_no_effect(trial: Trial, seen: Observation) -> None:
-    plain = trial.run(seen.run.subcommand)
-    trial.control(plain)
-    found = [str(effect) for effect in effects(plain, seen, trial.evidence.dictionary)]
-    trial.expect(not found, f"`stripepy {seen.run.subcommand}` {seen.run.name}: {found}")
+        trial.expect_no_effect(seen)
 
 
 @claim(
