@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from conftest import Doctor, need, python, run
-from telemetry.records.exits import Exit
+from telemetry.records import claims, files, releases, table
+from telemetry.records.exits import Exit, UserError
 from telemetry.records.rows import from_tsv
 from telemetry.table import coolers
 
@@ -49,7 +50,8 @@ def command(project: Path) -> Command:
 
 
 def assets_of(project: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (project / "assets").iterdir()}
+    files = filter(Path.is_file, (project / "assets").iterdir())
+    return {path.name: path.read_bytes() for path in files}
 
 
 def printed(run: subprocess.CompletedProcess[str]) -> dict[str, str]:
@@ -121,6 +123,12 @@ telemetry_table.exits.run(telemetry_table.main)
     assert (span["name"], span["kind"]) == ("download", 1)
     assert len(bytes.fromhex(span["traceId"])) == 16
     assert "your OTEL_RESOURCE_ATTRIBUTES, STRIPEPY_NO_TELEMETRY would change" in run.stderr
+
+
+@pytest.mark.parametrize("record", [table, claims, releases])
+def test_a_committed_file_is_what_its_writer_writes(record: Any) -> None:
+    for path, content in record.render(record.load()).items():
+        assert path.read_bytes() == content, path
 
 
 # -- Findings -------------------------------------------------------------------------------------
@@ -309,6 +317,14 @@ def test_an_interruption_leaves_all_of_the_old_files_or_all_of_the_new(
     changed = {name for name in before if before[name] != after[name]}
     parts = {"telemetry_table.tsv", "telemetry_table.otlp.json", "telemetry_table.json"}
     assert changed == (set() if moment == "while writing" else parts)
+
+
+def test_what_was_interrupted_and_cannot_be_finished_is_told(tmp_path: Path) -> None:
+    (tmp_path / files.PENDING).mkdir()
+    (tmp_path / files.PENDING / "taken").touch()
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(UserError, match=r"table\.tsv: Is a directory -- mend: make table"):
+        files.read(tmp_path / "table.tsv", "make table")
 
 
 def test_a_full_disk_leaves_the_old_files(project: Path) -> None:

@@ -1,9 +1,8 @@
 """The files of this repository: where they are, and the one way to write or compare them."""
 
 import contextlib
-import json
 import os
-import stat
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +24,7 @@ FIELDS = ASSETS / "telemetry_fields.toml"
 DATA_HANDLING = ASSETS / "data_handling.toml"
 SAMPLE = ASSETS / "sample.hic"
 
-PENDING = ".replacing.json"
+PENDING = ".replacing"
 
 
 def shown(path: Path) -> str:
@@ -37,10 +36,10 @@ def read(path: Path, mend: str) -> str:
     """Read a text file.
 
     Raises:
-        UserError: If it is missing or not UTF-8.
+        UserError: If it is missing or not UTF-8, or what was interrupted there cannot be finished.
     """
-    finish(path.parent)
     try:
+        finish(path.parent)
         return path.read_bytes().decode("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -50,57 +49,44 @@ def read(path: Path, mend: str) -> str:
 def replace(files: Mapping[Path, bytes]) -> None:
     """Replace files of one folder: whoever reads them sees all of the old ones or all of the new.
 
-    All are written beside their places first, and a list of them last: from then on, whoever reads
-    the folder finishes what an interruption left undone.
+    All are first written to a folder in there, which then gets its name: from then on, whoever
+    reads the files finishes what an interruption left undone.
 
     Raises:
         UserError: If the folder is not writable or the disk is full; the old files are then intact.
     """
     [folder] = {path.parent for path in files}
-    beside: dict[str, str] = {}
-
-    def forget() -> None:
-        for name in (*beside.values(), PENDING):
-            (folder / name).unlink(missing_ok=True)
-
     try:
-        for path, content in files.items():
-            beside[path.name] = _write_beside(path, content).name
-        _write_beside(folder / PENDING, json.dumps(beside).encode()).replace(folder / PENDING)
+        finish(folder)
+        with tempfile.TemporaryDirectory(prefix=f"{PENDING}.", dir=folder) as name:
+            (ready := Path(name, PENDING)).mkdir()
+            for path, content in files.items():
+                _write(ready / path.name, content)
+                if path.exists():
+                    shutil.copymode(path, ready / path.name)
+            ready.rename(folder / PENDING)
         finish(folder)
     except OSError as error:
-        forget()
+        shutil.rmtree(folder / PENDING, ignore_errors=True)
         raise UserError(
-            f"{shown(path)}: cannot be written: {error.strerror}",
+            f"{shown(next(iter(files)))}: cannot be written: {error.strerror}",
             "make room or allow writing, then run the command again",
             Exit.NOT_CAPTURED,
         ) from None
-    except BaseException:
-        if not (folder / PENDING).exists():
-            forget()
-        raise
 
 
 def finish(folder: Path) -> None:
-    """Put files in their places that an interrupted command had written beside them."""
+    """Put files in their places that an interrupted command had written for them."""
     with contextlib.suppress(FileNotFoundError):
-        for name, beside in json.loads((folder / PENDING).read_bytes()).items():
-            # One that was moved before is not there any more.
+        for ready in (folder / PENDING).iterdir():
+            # Somebody else may have moved it.
             with contextlib.suppress(FileNotFoundError):
-                (folder / beside).replace(folder / name)
-        (folder / PENDING).unlink()
+                ready.replace(folder / ready.name)
+        (folder / PENDING).rmdir()
 
 
-def _write_beside(path: Path, content: bytes) -> Path:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
-    return Path(name)
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
