@@ -73,6 +73,7 @@ def test_a_table_reads_back_one_line_per_row(pairs: list[tuple[str, object]]) ->
         ("Field\tValue\nname\t\n", "line 2"),
         ("Field\tValue\na\tb\tc\n", "line 2"),
         ("\ufeffField\tValue\nname\tcall\n", "line 1"),
+        ('Field\tValue\nname\t"call"s\n', "line 2: .* expected after"),
         ("Field\tValue\r\nname\tcall\r\n", "line 1"),
         ("Name\tValue\nname\tcall\n", "line 1"),
     ],

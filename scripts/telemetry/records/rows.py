@@ -49,17 +49,9 @@ def format_cell(text: str) -> str:
         and text == text.strip()
         and text != ""
         and not text.startswith(('"', *FORMULA_STARTS))
-        and not _is_json(text)
+        and read_value(text) is text
     )
     return text if stands_as_it_is else json.dumps(text, ensure_ascii=not text.isprintable())
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def read_value(text: str) -> Any:
@@ -103,18 +95,19 @@ def from_tsv(text: str) -> list[tuple[str, str]]:
     """
     if "\r" in text or text.startswith("\ufeff"):
         raise ValueError("line 1: has a byte order mark or CR line ends")
-    header, *lines = list(
-        csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
-    ) or [[]]
-    if tuple(header) != HEADER:
-        raise ValueError(f"line 1: the header is not {' and '.join(HEADER)}")
-    if not lines:
-        raise ValueError("line 2: there are no rows")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
     table = []
-    for number, cells in enumerate(lines, start=2):
-        if len(cells) != len(HEADER) or not all(cells):
-            raise ValueError(f"line {number}: not two filled cells")
-        table.append((cells[0], cells[1]))
+    try:
+        if tuple(next(reader, ())) != HEADER:
+            raise ValueError(f"line 1: the header is not {' and '.join(HEADER)}")
+        for cells in reader:
+            if len(cells) != len(HEADER) or not all(cells):
+                raise ValueError(f"line {reader.line_num}: not two filled cells")
+            table.append((cells[0], cells[1]))
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from None
+    if not table:
+        raise ValueError("line 2: there are no rows")
     return table
 
 
