@@ -75,11 +75,10 @@ def render(document: BaseModel) -> bytes:
 
 def render_schema(model: type[BaseModel]) -> bytes:
     """Return the content of the file that holds the JSON Schema of a document."""
-    schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    schema |= model.model_json_schema()
-    return (json.dumps(schema, indent=1) + "\n").encode()
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return "".join(lines(dialect | model.model_json_schema())).encode()
 
 
-def lines(*parts: object) -> list[str]:
+def lines(document: object) -> list[str]:
     """Return data as lines of JSON, for a comparison."""
-    return [line for part in parts for line in (json.dumps(part, indent=1) + "\n").splitlines(True)]
+    return (json.dumps(document, indent=1) + "\n").splitlines(keepends=True)

@@ -194,13 +194,12 @@ class Dictionary(Mapping[str, Field]):
                 mend = f"{fault}; correct the entry"
                 found.append(Finding(Kind.UNEXPECTED_VALUE, row.field, row.value, mend))
         sent = Counter(row.field for row in rows)
-        for field, count in sent.items():
-            if count > 1 and field in self:
-                mend = f"sent {count} times; find out why"
-                found.append(Finding(Kind.UNEXPECTED_VALUE, field, "", mend))
         for field, entry in self.items():
             expected = entry.when(subcommand) in moments
-            if expected and field not in sent and entry.since.reached_by(versions):
+            if sent[field] > 1:
+                mend = f"sent {sent[field]} times; find out why"
+                found.append(Finding(Kind.UNEXPECTED_VALUE, field, "", mend))
+            elif expected and not sent[field] and entry.since.reached_by(versions):
                 mend = f"`{subcommand}` no longer sends it; correct or remove its entry"
                 found.append(Finding(Kind.DOCUMENTED_BUT_NEVER_SENT, field, "", mend))
         return found

@@ -115,8 +115,8 @@ def write_or_compare_document(
     _, schema = content
     old = None
     try:
-        old = documents.lines(load(), files.read(schema, mend))
+        old = [*documents.lines(load()), *files.read(schema, mend).splitlines(keepends=True)]
     except UserError as error:
         print(f"note: {error.message}", file=sys.stderr)
-    lines = documents.lines(new, content[schema].decode())
+    lines = [*documents.lines(new), *content[schema].decode().splitlines(keepends=True)]
     return write_or_compare(content, old=old, new=lines, write=write, kind=kind, mend=mend)

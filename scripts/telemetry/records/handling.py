@@ -1,7 +1,6 @@
 """What only StripePy's maintainers can vouch for, and what nobody has stated."""
 
 import string
-from collections.abc import Mapping
 
 from telemetry.records import documents, files
 from telemetry.records.exits import UserError
@@ -27,12 +26,11 @@ def load() -> dict[str, str]:
         for section, entries in documents.read_toml(files.DATA_HANDLING).items()
         for key, value in entries.items()
     }
-    return {name: _filled(name, read) for name in read}
-
-
-def _filled(name: str, read: Mapping[str, str]) -> str:
-    try:
-        return Stated(read[name]).substitute(read)
-    except (KeyError, ValueError) as error:
-        message = f"{files.shown(files.DATA_HANDLING)}: {name}: there is no {error}"
-        raise UserError(message, "correct the sentence") from None
+    stated = {}
+    for name, text in read.items():
+        try:
+            stated[name] = Stated(text).substitute(read)
+        except (KeyError, ValueError) as error:
+            message = f"{files.shown(files.DATA_HANDLING)}: {name}: there is no {error}"
+            raise UserError(message, "correct the sentence") from None
+    return stated

@@ -1,6 +1,7 @@
 """OTLP message -> rows, and OTLP JSON. Pure functions."""
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -13,20 +14,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from telemetry.records.rows import Row, format_cell, format_time, format_value
-
-# What precedes a field's own OTLP name, by message. A span's own data go by their bare names;
-# attribute keys are never touched.
-PREFIXES = {
-    "Span": "",
-    "Status": "status.",
-    "Event": "event.",
-    "Link": "link.",
-    "InstrumentationScope": "scope.",
-    "ScopeSpans": "scope_spans.",
-    "Resource": "resource.",
-    "ResourceSpans": "resource_spans.",
-    "EntityRef": "entity_ref.",
-}
 
 # The messages inside a message, in the order in which a reader wants them.
 NESTED = {
@@ -66,18 +53,20 @@ def otlp_json(body: bytes) -> str:
     """
     request = ExportTraceServiceRequest.FromString(body)
     text = MessageToJson(request, use_integers_for_enums=True)
-    tree = json.loads(text, object_hook=_with_hexadecimal_ids)
+
+    def with_hexadecimal_ids(tree: dict[str, Any]) -> dict[str, Any]:
+        return {key: b64decode(v).hex() if key in IDS else v for key, v in tree.items()}
+
+    tree = json.loads(text, object_hook=with_hexadecimal_ids)
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
-
-
-def _with_hexadecimal_ids(tree: dict[str, Any]) -> dict[str, Any]:
-    return {key: b64decode(v).hex() if key in IDS else v for key, v in tree.items()}
 
 
 def _flatten(message: Message) -> Iterator[Row]:
     kind = message.DESCRIPTOR.name
-    part = kind[0].lower() + "".join(f" {c.lower()}" if c.isupper() else c for c in kind[1:])
-    part = {"instrumentation scope": "scope", "status": "span"}.get(part, part)
+    words = re.sub(r"\B[A-Z]", r" \g<0>", kind).lower().removeprefix("instrumentation ")
+    part = "span" if kind == "Status" else words
+    # A span's own data go by their bare names.
+    prefix = "" if kind == "Span" else f"{words.replace(' ', '_')}."
     fields = {field.name: (field, value) for field, value in message.ListFields()}
     first = [name for name in NESTED.get(kind, ()) if name in fields]
     for name in [*first, *(name for name in fields if name not in first)]:
@@ -90,10 +79,9 @@ def _flatten(message: Message) -> Iterator[Row]:
                 for item in nested:
                     yield from _flatten(item)
             continue
-        own_name = PREFIXES.get(kind, f"{kind}.") + name
         for item in [value] if isinstance(value, str | bytes | int | float) else value:
-            yield Row(own_name, *_own(field, item, part))
-        if own_name == "end_time_unix_nano":
+            yield Row(prefix + name, *_own(field, item, part))
+        if prefix + name == "end_time_unix_nano":
             duration = (message.end_time_unix_nano - message.start_time_unix_nano) / 1e6  # type: ignore[attr-defined]
             yield Row("duration_ms", format_value(duration), "derived", "double")
 
@@ -120,19 +108,11 @@ def _attributes(pairs: Sequence[KeyValue], part: str) -> Iterator[Row]:
 
 
 def _type(value: AnyValue) -> str:
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
+    kind = (value.WhichOneof("value") or "empty").removesuffix("_value")
+    if kind == "array":
         types = {_type(item) for item in value.array_value.values}
         return f"{types.pop() if len(types) == 1 else 'any'}[]"
-    return {
-        None: "empty",
-        "string_value": "string",
-        "bool_value": "bool",
-        "int_value": "int",
-        "double_value": "double",
-        "kvlist_value": "map",
-        "bytes_value": "bytes",
-    }.get(kind, str(kind))
+    return "map" if kind == "kvlist" else kind
 
 
 def _plain(value: AnyValue) -> Any:
