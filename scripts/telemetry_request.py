@@ -7,6 +7,7 @@ to a receiver that answers, and keeps what comes. Exit status: 0 fine, 2 wrong u
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 # Where PYTHONSAFEPATH is set, Python does not look here.
@@ -19,7 +20,7 @@ from telemetry.capture.process import ending, require_end, typed
 from telemetry.records import exits, table
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.rows import columns
-from telemetry.records.runs import Request, Run
+from telemetry.records.runs import Request
 from telemetry.table import otlp
 
 
@@ -28,16 +29,12 @@ def main() -> int:
     exits.add_timeout(parser)
     parser.add_argument("command", nargs="+", metavar="-- COMMAND", help="arguments of stripepy")
     options = parser.parse_args()
-    argv, inputs = localised(options.command)
-    run = Run(
-        "request",
-        argv,
+    run = replace(
+        localised(options.command),
         # Those of the caller that have a say in telemetry: the switch above all.
         environment={name: os.environ[name] for name in os.environ if CHANGES.fullmatch(name)},
-        inputs={name: str(path) for name, path in inputs.items()},
         missing_hosts=world.DATA_HOSTS,
         timeout=options.timeout,
-        typed=tuple(options.command),
     )
     [exporter] = table.load().provenance.exporters
     with world.made(exporter["endpoint"]) as made:

@@ -9,6 +9,7 @@ import argparse
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 # Where PYTHONSAFEPATH is set, Python does not look here.
@@ -25,25 +26,17 @@ from telemetry.capture.process import (
 )
 from telemetry.records import exits, files
 from telemetry.records.exits import Exit, UserError
-from telemetry.records.runs import Mode, Observation, Run
+from telemetry.records.runs import Mode, Observation
 
 DOCUMENTED_COMMAND = "call sample.hic 10000 -p 2"
 
 
 def main() -> int:
     options = _options()
-    argv, inputs = localised(options.command)
-    run = Run(
-        "capture",
-        argv,
-        Mode.MEMORY,
-        inputs={name: str(path) for name, path in inputs.items()},
-        timeout=options.timeout,
-        typed=tuple(options.command),
-    )
+    run = replace(localised(options.command), mode=Mode.MEMORY, timeout=options.timeout)
     seen = capture(run)
     require_telemetry(seen)
-    if not INFORMATION_OPTIONS.isdisjoint(argv) and not seen.bodies:
+    if not INFORMATION_OPTIONS.isdisjoint(run.argv) and not seen.bodies:
         message = f"{typed(run)} sends nothing"
         if options.print:
             print(f"note: {message}", file=sys.stderr)
@@ -54,7 +47,7 @@ def main() -> int:
     require_one_message(seen)
     if seen.exit_status != 0:
         raise UserError(f"{typed(run)} {ending(seen)}", CORRECT, Exit.NOT_CAPTURED)
-    return _compare_or_write(seen, inputs, options)
+    return _compare_or_write(seen, options)
 
 
 def _options() -> argparse.Namespace:
@@ -106,9 +99,7 @@ def _print(seen: Observation, form: str) -> int:
     return Exit.OK
 
 
-def _compare_or_write(
-    seen: Observation, inputs: dict[str, Path], options: argparse.Namespace
-) -> int:
+def _compare_or_write(seen: Observation, options: argparse.Namespace) -> int:
     # Not imported for --print, which has to work where there is nothing but stripepy-hic.
     try:
         from telemetry.records import fields, findings, table
@@ -118,7 +109,7 @@ def _compare_or_write(
         raise UserError(message, "make venv, then use .venv/bin/python") from None
 
     dictionary = fields.load()
-    new = documenting.document(seen, inputs)
+    new = documenting.document(seen)
     old = None
     try:
         old = table.load()
@@ -126,9 +117,7 @@ def _compare_or_write(
         if options.check:
             raise
         print(f"note: {error.message}", file=sys.stderr)
-    accept = shlex.join(
-        ["python", "scripts/telemetry_table.py", "--accept", "--", *options.command]
-    )
+    accept = f"python scripts/telemetry_table.py --accept -- {shlex.join(options.command)}"
     found = documenting.compare(seen, new, old, dictionary, f"if that is right: {accept}")
     findings.show(found, files.FIELDS)
     again = accept.replace(" --accept", "")

@@ -1,10 +1,12 @@
 """A user's command line, made fit for the private folder in which it will run."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from telemetry.records.exits import UserError
 from telemetry.records.files import SAMPLE
+from telemetry.records.runs import Run
 
 CHANGES = re.compile(r"OTEL_\w+|(STRIPEPY_)?NO_TELEMETRY")
 """Variables by which users change what is sent; a capture does not pass them on."""
@@ -13,21 +15,18 @@ INFORMATION_OPTIONS = frozenset({"-h", "--help", "-v", "--version", "--cite", "-
 """With one of these, stripepy prints something about itself and sets no telemetry up."""
 
 
-def localised(command: list[str]) -> tuple[tuple[str, ...], dict[str, Path]]:
-    """Make a command line fit for the private folder in which it will run.
+def localised(command: Sequence[str]) -> Run:
+    """Return the run of a command line, made fit for the private folder in which it will run.
 
     An argument that is a file is found there under its own name, so that what is documented
     holds no folder of this machine. Any other path out of that folder is an output, and lands in
     it: nothing of the caller's is written to.
 
-    Returns:
-        The arguments, and the files among them by name.
-
     Raises:
         UserError: If two files have one name.
     """
     argv: list[str] = []
-    inputs: dict[str, Path] = {}
+    inputs: dict[str, str] = {}
     for argument in command:
         match = re.fullmatch(r"(--[\w-]+=|-[a-zA-Z](?=.))?(.*)", argument, re.DOTALL)
         assert match is not None
@@ -36,13 +35,14 @@ def localised(command: list[str]) -> tuple[tuple[str, ...], dict[str, Path]]:
         if not path.is_file() and value == SAMPLE.name:
             path = SAMPLE
         if path.is_file():
-            if inputs.setdefault(path.name, path.resolve()) != path.resolve():
+            whole = str(path.resolve())
+            if inputs.setdefault(path.name, whole) != whole:
                 raise UserError(f"two different files are called {path.name}", "rename one of them")
             value = path.name
         elif _leads_elsewhere(path):
             value = path.name
         argv.append(f"{option}{value}")
-    return tuple(argv), inputs
+    return Run("typed", tuple(argv), inputs=inputs, typed=tuple(command))
 
 
 def _leads_elsewhere(path: Path) -> bool:

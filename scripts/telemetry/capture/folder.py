@@ -171,13 +171,11 @@ MADE = frozenset({"creation-date"})
 
 def _digest(path: Path) -> str:
     """SHA-256 of a file; of a result file, apart from the time of its making."""
-    digest = hashlib.sha256()
     if path.suffix == ".hdf5" and "h5py" in sys.modules:
         with contextlib.suppress(OSError):
             return _digest_of_data(path)
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest_of_data(path: Path) -> str:

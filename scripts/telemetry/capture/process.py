@@ -57,10 +57,9 @@ def capture(
     with private_folder(*names) as folder:
         folder.fill(run, files)
         environment = {**folder.environment(interpreter, caller_paths()), **(planted or {})}
-        environment |= {
-            name: value.replace("{home}", str(folder.home))
-            for name, value in run.environment.items()
-        }
+        for name, value in run.environment.items():
+            at_home = value.replace("{home}", str(folder.home))
+            environment[name] = at_home.replace("{files}", str(files))
         add_path(environment, SCRIPTS)
         if run.watched:
             add_path(environment, WATCHER)

@@ -15,7 +15,8 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from telemetry.capture import namespaces
@@ -27,12 +28,8 @@ HARMLESS_PROGRAMS = frozenset({"uname", "fc-list"})
 
 def record(**entry: Any) -> None:
     """Append one entry to the record; a single write, so that processes do not mix their lines."""
-    line = json.dumps(entry).encode() + b"\n"
-    descriptor = os.open(os.environ[RECORD_VARIABLE], os.O_WRONLY | os.O_APPEND)
-    try:
-        os.write(descriptor, line)
-    finally:
-        os.close(descriptor)
+    with Path(os.environ[RECORD_VARIABLE]).open("ab", buffering=0) as file:
+        file.write(json.dumps(entry).encode() + b"\n")
 
 
 def refuse(kind: str, target: object) -> NoReturn:
@@ -45,8 +42,7 @@ def refuse(kind: str, target: object) -> NoReturn:
     raise PermissionError(f"sealed: {kind} {target}")
 
 
-def _connection(event: str, arguments: tuple[Any, ...]) -> None:
-    sock, address = arguments
+def _connection(sock: socket.socket, address: Any) -> None:
     if address is None or sock.family == getattr(socket, "AF_UNIX", None):
         # Multiprocessing's managers talk over sockets in the private temporary folder.
         if address is None or os.fsdecode(address).startswith(os.environ["TMPDIR"]):
@@ -56,37 +52,23 @@ def _connection(event: str, arguments: tuple[Any, ...]) -> None:
     refuse("connection to", host)
 
 
-def _look_up(event: str, arguments: tuple[Any, ...]) -> None:
-    host = arguments[0]
-    if host is not None:
-        refuse("look-up of", host.decode() if isinstance(host, bytes) else host)
-
-
-def _program(event: str, arguments: tuple[Any, ...]) -> None:
-    program = os.fsdecode(arguments[0])
-    if event != "subprocess.Popen" or program not in HARMLESS_PROGRAMS:
-        refuse("program", program)
-
-
-CHECKED: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
-    "socket.connect": _connection,
-    "socket.sendto": _connection,
-    "socket.sendmsg": _connection,
-    "socket.getaddrinfo": _look_up,
-    "socket.gethostbyname": _look_up,
-    "socket.gethostbyaddr": _look_up,
-    "socket.getnameinfo": _look_up,
-    "subprocess.Popen": _program,
-    "os.system": _program,
-    "os.exec": _program,
-    "os.posix_spawn": _program,
-}
+CONNECTIONS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+LOOK_UPS = frozenset(
+    f"socket.{name}" for name in ("getaddrinfo", "gethostbyname", "gethostbyaddr", "getnameinfo")
+)
+PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"})
 
 
 def guard(event: str, arguments: tuple[Any, ...]) -> None:
     """Audit hook that refuses whatever leads outside."""
-    if (check := CHECKED.get(event)) is not None:
-        check(event, arguments)
+    if event in CONNECTIONS:
+        _connection(*arguments)
+    elif event in LOOK_UPS and (host := arguments[0]) is not None:
+        refuse("look-up of", host.decode() if isinstance(host, bytes) else host)
+    elif event in PROGRAMS:
+        program = os.fsdecode(arguments[0])
+        if event != "subprocess.Popen" or program not in HARMLESS_PROGRAMS:
+            refuse("program", program)
 
 
 def record_unrouted() -> None:

@@ -2,7 +2,6 @@
 
 import gzip
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 
 from telemetry.records import table
@@ -14,15 +13,18 @@ from telemetry.records.table import CaptureDetails, Documented, Provenance
 from telemetry.table import machine, otlp
 
 
-def document(seen: Observation, inputs: Mapping[str, Path]) -> Documented:
-    """Put together what is kept of a captured run and of its input files, by name."""
+def document(seen: Observation) -> Documented:
+    """Put together what is kept of a captured run and of its input files."""
     rows = [(row.field, row.value) for row in otlp.rows(seen.body)]
     message = otlp.otlp_json(seen.body)
     provenance = Provenance(
         command=f"stripepy {shlex.join(seen.run.argv)}",
         subcommand=seen.run.subcommand,
         exit_status=seen.exit_status,
-        inputs={name: table.sha256(path.read_bytes()) for name, path in sorted(inputs.items())},
+        inputs={
+            name: table.sha256(Path(path).read_bytes())
+            for name, path in sorted(seen.run.inputs.items())
+        },
         stripepy_hic=seen.versions["stripepy-hic"],
         exporters=tuple(dict(settings) for settings in seen.exporters),
         this_run=CaptureDetails(
