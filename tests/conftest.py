@@ -1,5 +1,6 @@
 """What the tests share: tools that may be missing, copies to write to, and the built site."""
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -8,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -50,13 +50,6 @@ def _file(kind: str, name: str, path: str | Path, command: str) -> Tool:
     return Tool(kind, f"{name} is missing: {command}", Path(path).exists)
 
 
-def _runs(*command: str) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
 def _have_namespaces() -> bool:
     from telemetry.box import observing
 
@@ -71,7 +64,7 @@ TOOLS = {
     "pango": Tool(
         "PDF",
         "pango is missing: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0",
-        lambda: _runs(sys.executable, "-c", "import weasyprint"),
+        lambda: python("-c", "import weasyprint").returncode == 0,
     ),
     "zsh": _program("shell", "zsh", "zsh"),
     "fish": _program("shell", "fish", "fish"),
@@ -238,23 +231,15 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obje
     """Make a folder, at first empty, in the first worker that needs it; the others wait for it."""
     base = factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    making, failed = shared.with_suffix(".making"), shared.with_suffix(".failed")
-    try:
-        shared.with_suffix(".claimed").mkdir()
-    except FileExistsError:
-        deadline = time.monotonic() + 300
-        while not shared.exists():
-            assert not failed.exists(), f"another worker could not make the {name}"
-            assert time.monotonic() < deadline, f"no worker has made the {name}"
-            time.sleep(0.2)
-        return shared
-    try:
-        making.mkdir()
-        make(making)
-    except BaseException:
-        failed.touch()
-        raise
-    return making.rename(shared)
+    making = shared.with_suffix(".making")
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            assert not making.exists(), f"another worker could not make the {name}"
+            making.mkdir()
+            make(making)
+            making.rename(shared)
+    return shared
 
 
 @pytest.fixture(scope="session")

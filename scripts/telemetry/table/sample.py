@@ -9,7 +9,7 @@ import multiprocessing
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Literal, NamedTuple
 from zlib import crc32
@@ -98,11 +98,8 @@ def render() -> bytes:
     Raises:
         UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
     """
-    try:
-        release = Version(version("hictkpy"))
-    except PackageNotFoundError:
-        release = Version("0")
-    if release < Version("1.4.0"):
+    release = next((found.version for found in distributions(name="hictkpy")), "0")
+    if Version(release) < Version("1.4.0"):
         raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev")
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(1, mp_context=spawn) as pool:
