@@ -43,12 +43,9 @@ class UserError(Exception):
         return f"{self.message} -- mend: {self.mend}"
 
 
-class _Ended(BaseException):
-    """SIGTERM, as an exception, so that temporary folders are removed on the way out."""
-
-
-def _on_sigterm(number: int, frame: object) -> NoReturn:
-    raise _Ended
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """End as after Ctrl+C, so that temporary folders are removed on the way out."""
+    raise KeyboardInterrupt(number)
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -84,7 +81,7 @@ def run(main: Callable[[], int]) -> NoReturn:
     A UserError becomes one line on stderr and its own status; an interruption ends with 128 plus
     the number of the signal, as shells report it.
     """
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         # Python goes elsewhere if this folder is not there; libraries in other languages do not.
         os.environ["TMPDIR"] = tempfile.gettempdir()
@@ -93,8 +90,8 @@ def run(main: Callable[[], int]) -> NoReturn:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         status = error.status
-    except (KeyboardInterrupt, _Ended) as interruption:
-        number = signal.SIGTERM if isinstance(interruption, _Ended) else signal.SIGINT
+    except KeyboardInterrupt as interruption:
+        [number] = interruption.args or (signal.SIGINT,)
         print("interrupted: no file is half-written", file=sys.stderr)
         status = 128 + number
     except BrokenPipeError:

@@ -99,18 +99,12 @@ def write_or_compare_document(
     kind: Kind,
     mend: str,
 ) -> list[Finding]:
-    """Write a document and its schema, or compare them with what is committed.
+    """Write a document and its schema, or compare them, as `write_or_compare` does.
 
     Args:
         content: What the two files should hold, by path: the document, then the schema.
         load: Reads the committed document, and gives what may not vary of it.
         new: The same of the new document.
-        write: As for `write_or_compare`, like the others.
-        kind: The finding for files that are outdated.
-        mend: The command that brings them up to date.
-
-    Raises:
-        UserError: If a file cannot be written.
     """
     _, schema = content
     old = None
