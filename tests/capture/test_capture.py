@@ -33,9 +33,11 @@ def test_a_run_sends_one_message_and_leaves_nothing_behind(
     short_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(short_folder))
-    seen = run()
+    seen = run(OTEL_RESOURCE_ATTRIBUTES="places={home}:{files}")
     assert (outcome(seen), seen.exit_status) == (Outcome.ONE_MESSAGE, 0)
     assert seen.stdout.startswith("{")
+    assert b"places" in seen.body
+    assert b"{" not in seen.body
     assert list(short_folder.iterdir()) == []
 
 

@@ -135,19 +135,17 @@ class Outcome(StrEnum):
 
 def outcome(seen: Observation) -> Outcome:
     """Return how a capture ended."""
-    if seen.timed_out:
-        return Outcome.TIMED_OUT
-    if seen.provided:
-        return Outcome.PROVIDED
-    if seen.attempts:
-        return Outcome.OUTBOUND_ATTEMPT
-    if seen.exit_status < 0:
-        return Outcome.KILLED
-    if not seen.finished and not seen.missing:
-        return Outcome.CRASHED
-    if len(seen.bodies) > 1:
-        return Outcome.SEVERAL_MESSAGES
-    return Outcome.ONE_MESSAGE if seen.bodies else Outcome.NO_MESSAGE
+    applies = {
+        Outcome.TIMED_OUT: seen.timed_out,
+        Outcome.PROVIDED: seen.provided,
+        Outcome.OUTBOUND_ATTEMPT: seen.attempts,
+        Outcome.KILLED: seen.exit_status < 0,
+        Outcome.CRASHED: not seen.finished and not seen.missing,
+        Outcome.SEVERAL_MESSAGES: len(seen.bodies) > 1,
+        Outcome.NO_MESSAGE: not seen.bodies,
+        Outcome.ONE_MESSAGE: True,
+    }
+    return next(name for name in Outcome if applies[name])
 
 
 def typed(run: Run) -> str:

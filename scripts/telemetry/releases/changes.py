@@ -23,35 +23,32 @@ def changes(before: Setup, after: Setup) -> list[Change]:
     Where one does not send, there is nothing to compare, and that alone is said. What was tested
     with one of them alone is no difference.
     """
+    return [
+        Change(kind=kind, what=what, before=then, after=now)
+        for kind, what, then, now in _changes(before, after)
+    ]
+
+
+def _changes(before: Setup, after: Setup) -> Iterator[tuple[ChangeKind, str, str, str]]:
     if before.state != after.state:
-        return [
-            Change(kind="state", what="stripepy", before=before.told_state, after=after.told_state)
-        ]
+        yield "state", "stripepy", before.told_state, after.told_state
+        return
     removed = {name: f for name, f in before.fields.items() if name not in after.fields}
     added = {name: f for name, f in after.fields.items() if name not in before.fields}
     was, is_ = dict(_described(before)), dict(_described(after))
-    found: list[Change] = []
     for old, new in list(_renamed(removed, added)):
         del removed[old], added[new]
-        found.append(Change(kind="renamed", what=new, before=old, after=new))
-    found += [
-        Change(kind="added", what=name, before="", after=is_["condition", name]) for name in added
-    ]
-    found += [
-        Change(kind="removed", what=name, before=was["condition", name], after="")
-        for name in removed
-    ]
-    found += [
-        Change(kind=kind, what=what, before=text, after=is_[kind, what])
-        for (kind, what), text in was.items()
-        if is_.get((kind, what), text) != text
-    ]
-    found += [
-        Change(kind="delay", what=what, before=str(seconds), after=str(after.delays[what]))
-        for what, seconds in before.delays.items()
-        if what in after.delays and _differ(seconds, after.delays[what])
-    ]
-    return found
+        yield "renamed", new, old, new
+    for name in added:
+        yield "added", name, "", is_["condition", name]
+    for name in removed:
+        yield "removed", name, was["condition", name], ""
+    for (kind, what), text in was.items():
+        if is_.get((kind, what), text) != text:
+            yield kind, what, text, is_[kind, what]
+    for what, seconds in before.delays.items():
+        if what in after.delays and _differ(seconds, after.delays[what]):
+            yield "delay", what, str(seconds), str(after.delays[what])
 
 
 def _differ(*delays: float) -> bool:

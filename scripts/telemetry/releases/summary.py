@@ -75,9 +75,8 @@ def _values(name: str, rows: Iterable[Row], dictionary: Dictionary, release: str
 def _senders(sent: Iterable[tuple[Observation, bool]]) -> dict[str, Condition]:
     """When each subcommand sends a field, from its runs and whether each did."""
     found: dict[str, set[tuple[bool, bool]]] = {}
-    for observation, sends in sent:
-        cases = found.setdefault(observation.run.subcommand, set())
-        cases.add((observation.exit_status == 0, sends))
+    for seen, sends in sent:
+        found.setdefault(seen.run.subcommand, set()).add((seen.exit_status == 0, sends))
     return {
         subcommand: _condition(cases)
         for subcommand, cases in found.items()
@@ -127,11 +126,10 @@ def _silence(observation: Observation, plain: Observation) -> OffEffect:
 
 def destinations(seen: Seen) -> list[Destination]:
     """Return where the plain runs sent to, by the exporter's settings and the requests."""
-    requests = (
-        r for observation in of(seen, "command").values() for r in observation.wire.requests
-    )
     headers = dict.fromkeys(
-        tuple(sorted(name.lower() for name, _ in request.headers)) for request in requests
+        tuple(sorted(name.lower() for name, _ in request.headers))
+        for observation in of(seen, "command").values()
+        for request in observation.wire.requests
     )
     return [
         Destination(
