@@ -1,4 +1,7 @@
-"""Releases on the package index, and environments of them, made by uv out of its own cache."""
+"""Releases on the package index, and environments of them, made by uv out of its own cache.
+
+Whatever cannot be fetched, or is not there, raises a UserError.
+"""
 
 import json
 import os
@@ -32,11 +35,7 @@ class Release:
 
 
 def releases(package: str) -> list[Release]:
-    """Return every release that has a wheel and was not withdrawn, oldest first.
-
-    Raises:
-        UserError: If the index cannot be reached, or has no such package.
-    """
+    """Return every release that has a wheel and was not withdrawn, oldest first."""
     try:
         with PyPISimple(_index() or PYPI_SIMPLE_ENDPOINT) as index:
             files = index.get_project_page(package, timeout=60).packages
@@ -75,11 +74,7 @@ class Environment:
 
     @contextmanager
     def made(self) -> Iterator[Path]:
-        """Make it in a temporary folder; the Python inside is there as long as the context.
-
-        Raises:
-            UserError: If something of it cannot be fetched.
-        """
+        """Make it in a temporary folder; the Python inside is there as long as the context."""
         with tempfile.TemporaryDirectory(prefix="tl-") as name:
             venv = str(Path(name, "venv"))
             _uv("venv", "--python", str(self.python), venv)
@@ -92,7 +87,6 @@ def resolve(wanted: Sequence[str], *flags: str, python: Path = Path(sys.executab
 
     Raises:
         UnresolvableError: If nothing fits.
-        UserError: If the index cannot be reached.
     """
     bare = ("--no-header", "--no-annotate")
     command = ("pip", "compile", *bare, *WHEELS, "--python", str(python), *flags, "-")
@@ -100,11 +94,7 @@ def resolve(wanted: Sequence[str], *flags: str, python: Path = Path(sys.executab
 
 
 def required_by(requirement: str, python: Path = Path(sys.executable)) -> list[str]:
-    """Return what a package itself requires, its extras apart.
-
-    Raises:
-        UserError: If it cannot be fetched.
-    """
+    """Return what a package itself requires, its extras apart."""
     code = "import importlib.metadata as m, json, sys; print(json.dumps(m.requires(sys.argv[1])))"
     alone = ("--isolated", "--no-project", "--no-build", "--python", str(python))
     package = requirement.partition("==")[0]

@@ -1,4 +1,7 @@
-"""The making of a history: environments are made, and the same runs made in each."""
+"""The making of a history: environments are made, and the same runs made in each.
+
+Whatever cannot be fetched, or observed here, raises a UserError.
+"""
 
 import os
 import platform
@@ -62,7 +65,6 @@ def resolve(job: Job) -> Environment:
     Raises:
         UnresolvableError: If nothing fits.
         NotTried: If it cannot be told what the release was installed with.
-        UserError: If the index cannot be reached.
     """
     flags = FLAGS.get(job.dependencies, ())
     release = job.release.version
@@ -80,10 +82,7 @@ def resolve(job: Job) -> Environment:
 
 
 def looking(dictionary: Dictionary, tell: Callable[[Setup], None] = lambda _: None) -> Look:
-    """Return what looks at a job, once: runs the release, and tells what it sent.
-
-    It raises a UserError if something cannot be fetched, or runs cannot be observed here.
-    """
+    """Return what looks at a job, once: runs the release, and tells what it sent."""
 
     @cache
     def look(job: Job) -> Setup:
@@ -106,11 +105,7 @@ def _look(job: Job, dictionary: Dictionary) -> Setup:
 
 
 def look_here(interpreter: Path, dictionary: Dictionary) -> Setup:
-    """Run the stripepy of an environment that somebody else made.
-
-    Raises:
-        UserError: If that has no stripepy, or runs cannot be observed here.
-    """
+    """Run the stripepy of an environment that somebody else made."""
     if not os.access(interpreter, os.X_OK):
         raise UserError(f"{interpreter}: there is no such Python", "name another")
     if not os.access(interpreter.with_name("stripepy"), os.X_OK):
@@ -155,11 +150,7 @@ def jobs(release: Release) -> list[Job]:
 
 
 def compile_history(look: Look) -> History:
-    """Look at every release, and at the newest with all that it may be installed with.
-
-    Raises:
-        UserError: If something cannot be fetched, or runs cannot be observed here.
-    """
+    """Look at every release, and at the newest with all that it may be installed with."""
     releases = environments.releases(STRIPEPY)
     newest, here = releases[-1], "{}.{}".format(*sys.version_info)
     others = environments.pythons(python for python in PYTHONS if python != here)
@@ -189,9 +180,6 @@ def bisect(
 
     Everything else is as new as it can be together with each. Without `low` and `high`, it is from
     the lowest release that is accepted to the newest.
-
-    Raises:
-        UserError: If something cannot be fetched, or StripePy does not come with that package.
     """
     package = canonicalize_name(package)
     newest = resolve(Job(release, "newest")).packages

@@ -1,4 +1,7 @@
-"""The making of runs in an environment, and what was observed of them, kept for the next time."""
+"""The making of runs in an environment, and what was observed of them, kept for the next time.
+
+Whatever cannot be fetched, or observed here, raises a UserError.
+"""
 
 import ast
 import hashlib
@@ -26,11 +29,7 @@ Seen = dict[str, Observation]
 
 
 def kept(environment: Environment, runs: Sequence[Run], folder: Path = KEPT) -> Seen:
-    """Return what runs do in an environment, which is made only if the folder does not tell.
-
-    Raises:
-        UserError: If something of it cannot be fetched, or runs cannot be observed here.
-    """
+    """Return what runs do in an environment, which is made only if the folder does not tell."""
     path = folder / f"{_digest(environment, runs)}.pickle"
     if path.exists():
         known: Seen = pickle.loads(path.read_bytes())
@@ -43,11 +42,7 @@ def kept(environment: Environment, runs: Sequence[Run], folder: Path = KEPT) -> 
 
 
 def made(interpreter: Path, runs: Sequence[Run]) -> Seen:
-    """Make runs with the console script beside an interpreter; what others read is made first.
-
-    Raises:
-        UserError: If runs cannot be observed here.
-    """
+    """Make runs with the console script beside an interpreter; what others read is made first."""
     if not have_namespaces():
         mend = "allow network namespaces, or run it on another Linux machine"
         raise UserError(NO_NAMESPACES, mend, Exit.NOT_CAPTURED)
