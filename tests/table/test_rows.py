@@ -36,11 +36,11 @@ NUMBERS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan
 VALUES = TEXTS | NUMBERS | st.none() | st.lists(TEXTS | NUMBERS)
 
 
-@given(VALUES)
+@given(VALUES | st.sampled_from([math.inf, math.nan]))
 def test_a_value_reads_back_with_its_type(value: object) -> None:
     text = rows.format_value(value)
     back = rows.read_value(text)
-    assert (back, type(back)) == (value, type(value))
+    assert (repr(back), type(back)) == (repr(value), type(value))
     assert text
     assert text.isprintable()
 
@@ -168,8 +168,3 @@ def test_what_no_field_of_otlp_shows_is_counted() -> None:
     for hidden, count in (unknown, "6"), (overridden, "4"):
         found = otlp.rows(span.SerializeToString() + hidden)
         assert ("hidden_bytes", count) in [(row.field, row.value) for row in found]
-
-
-def test_infinities_and_nan_keep_their_type() -> None:
-    assert rows.read_value(rows.format_value(math.inf)) == math.inf
-    assert math.isnan(rows.read_value(rows.format_value(math.nan)))

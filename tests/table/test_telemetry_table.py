@@ -311,8 +311,7 @@ def test_an_interruption_leaves_all_of_the_old_files_or_all_of_the_new(
     expected = getattr(signal, number)
     assert run.returncode == (-expected if number == "SIGKILL" else 128 + expected), run.stderr
     assert "Traceback" not in run.stderr
-    finish = "from telemetry.records import files; files.finish(files.ASSETS)"
-    assert python("-c", finish, folder=project / "scripts").returncode == 0
+    files.finish(project / "assets")
     after = assets_of(project)
     changed = {name for name in before if before[name] != after[name]}
     parts = {"telemetry_table.tsv", "telemetry_table.otlp.json", "telemetry_table.json"}
