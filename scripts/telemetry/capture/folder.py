@@ -40,13 +40,7 @@ class PrivateFolder:
         return self.root / "record"
 
     def fill(self, run: Run, files: Path, host: str = "") -> None:
-        """Make what a run finds.
-
-        Args:
-            run: The run.
-            files: Folder from which its inputs are taken.
-            host: Name of the collector, for files in the home folder.
-        """
+        """Make what a run finds: inputs from a folder, and a home that may name the collector."""
         for folder in (self.work, self.home, self.temporary):
             folder.mkdir()
         self.link_inputs(run, files)
@@ -64,10 +58,7 @@ class PrivateFolder:
     def changed(self, before: Mapping[Path, int]) -> dict[str, str]:
         """Return the SHA-256 of each file that was made or changed, by path in this folder.
 
-        It is empty for an empty folder, and for what was removed.
-
-        Args:
-            before: What `times` gave before the run.
+        It is empty for an empty folder, and for what was removed since `times` gave `before`.
         """
         after = self.times()
         return {
@@ -145,12 +136,7 @@ def add_path(environment: dict[str, str], folder: Path) -> None:
 
 @contextlib.contextmanager
 def private_folder(work: str = "work", home: str = "home") -> Iterator[PrivateFolder]:
-    """Make a private folder that is there as long as the context.
-
-    Args:
-        work: Name of the working directory.
-        home: Name of the home folder.
-    """
+    """Make a private folder, with names for those inside; it is there as long as the context."""
     with tempfile.TemporaryDirectory(
         prefix="tl-", dir=scratch_folder(), ignore_cleanup_errors=True
     ) as name:

@@ -177,11 +177,7 @@ class Verification(Record):
 
 
 def load() -> Verification:
-    """Read the committed verification.
-
-    Raises:
-        UserError: If it is missing or malformed.
-    """
+    """Read the committed verification."""
     return documents.load(Verification, files.CLAIMS, MEND)
 
 

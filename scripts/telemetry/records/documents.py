@@ -1,4 +1,7 @@
-"""Committed documents: JSON with a schema made of its model, and TOML that is written by hand."""
+"""Committed documents: JSON with a schema made of its model, and TOML that is written by hand.
+
+One that is missing or malformed raises a UserError; `mend` is what brings it back.
+"""
 
 import json
 import tomllib
@@ -22,11 +25,7 @@ class Record(BaseModel):
 
 
 def parsed(parse: Callable[[str], Value], path: Path, mend: str) -> Value:
-    """Read a file as `parse` does, which raises a ValueError for what it does not understand.
-
-    Raises:
-        UserError: If the file is missing or malformed; `mend` is the command that makes it anew.
-    """
+    """Read a file as `parse` does, which raises a ValueError for what it does not understand."""
     text = files.read(path, mend)
     try:
         return parse(text)
@@ -35,29 +34,17 @@ def parsed(parse: Callable[[str], Value], path: Path, mend: str) -> Value:
 
 
 def load(model: type[Model], path: Path, mend: str) -> Model:
-    """Read a generated document.
-
-    Raises:
-        UserError: If it is missing or malformed; `mend` is the command that makes it anew.
-    """
+    """Read a generated document."""
     return validated(model, parsed(json.loads, path, mend), path, "", mend)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises:
-        UserError: If it is missing or not TOML.
-    """
+    """Read a TOML file."""
     return parsed(tomllib.loads, path, "restore the file from git, or correct the line")
 
 
 def validated(model: type[Model], data: object, path: Path, entry: str, mend: str) -> Model:
-    """Build a model from data read from a file.
-
-    Raises:
-        UserError: If they do not fit; names the file, the entry and the key of the first fault.
-    """
+    """Build a model from data read from a file; names the entry and the key of the first fault."""
     try:
         return model.model_validate(data)
     except ValidationError as error:

@@ -232,11 +232,7 @@ class History(Record):
 
 
 def load() -> History:
-    """Read the committed history.
-
-    Raises:
-        UserError: If it is missing or malformed.
-    """
+    """Read the committed history."""
     return documents.load(History, files.RELEASES, MEND)
 
 
