@@ -62,9 +62,8 @@ def test_check_writes_nothing_and_names_the_command_that_mends(
 def test_stripepy_finds_every_planted_stripe_and_no_other_and_plots_them(
     name: str, tmp_path: Path
 ) -> None:
-    matrix = made(tmp_path / name)
     result, image = tmp_path / "result.hdf5", tmp_path / "image.png"
-    stripepy("call", matrix, RESOLUTION, "-o", result)
+    stripepy("call", made(tmp_path / name), RESOLUTION, "-o", result)
     # Not by StripePy's own reader: it imports hictkpy, which keeps a core busy from then on.
     with h5py.File(result) as file:
         for side, triangle in (("lower", "lt"), ("upper", "ut")):
@@ -72,7 +71,7 @@ def test_stripepy_finds_every_planted_stripe_and_no_other_and_plots_them(
             found = file[f"stripes/{triangle}/seed"][:].tolist()
             assert found == pytest.approx(planted, abs=1)
     assert len(stripepy("view", result).splitlines()) == sum(map(len, STRIPES.values()))
-    stripepy("plot", "cm", matrix, RESOLUTION, image, "--stripepy-hdf5", result)
+    stripepy("plot", "cm", SAMPLE, RESOLUTION, image, "--stripepy-hdf5", result)
     for kind in ("pd", "hist"):
         stripepy("plot", kind, result, image, "--force")
     assert image.stat().st_size > 0
