@@ -204,6 +204,10 @@ class Dictionary(Mapping[str, Field]):
                 found.append(Finding(Kind.DOCUMENTED_BUT_NEVER_SENT, field, "", mend))
         return found
 
+    def varies(self, name: str) -> bool:
+        """Whether something else than the command decides a field's value."""
+        return name in self and self[name].varies != "no"
+
     def key(self, name: str) -> str:
         """The key of a field's entry: of a member of a family, with a `*`."""
         return self._families[name][0]

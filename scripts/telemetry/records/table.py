@@ -58,7 +58,7 @@ class Documented:
         """Return every value that should be the same in the next run of the command, by name."""
         origin = self.provenance
         return {
-            **{field: text for field, text in self.table if not _varies(field, dictionary)},
+            **{field: text for field, text in self.table if not dictionary.varies(field)},
             "exit status": str(origin.exit_status),
             "stripepy-hic": origin.stripepy_hic,
             "exporters": format_value(origin.exporters),
@@ -71,10 +71,6 @@ class Documented:
         fields = {field: settled.pop(field, "(varies)") for field, _ in self.table}
         pairs = {"command": self.provenance.command, **settled, **fields}
         return [f"{name}\t{value}\n" for name, value in pairs.items()]
-
-
-def _varies(field: str, dictionary: Dictionary) -> bool:
-    return field in dictionary and dictionary[field].varies != "no"
 
 
 def load(table: Path = files.TABLE) -> Documented:

@@ -67,7 +67,7 @@ def fields(seen: Seen, dictionary: Dictionary, release: str) -> dict[str, FieldS
 
 
 def _values(name: str, rows: Iterable[Row], dictionary: Dictionary, release: str) -> list[str]:
-    if name in dictionary and dictionary[name].varies != "no":
+    if dictionary.varies(name):
         return [VARIES]
     return sorted({OWN_VERSION if row.value == release else row.value for row in rows})
 
