@@ -190,16 +190,14 @@ def test_a_slip_on_a_page_fails_the_build(project: Path) -> None:
 
 def test_a_page_shows_a_sentence_to_the_letter(project: Path) -> None:
     path = project / "assets/telemetry_claims.json"
-    for said in ("StripePy sends `everything`.", "It ends {fact:delay} later."):
-        document = json.loads(path.read_text())
-        [claim] = [claim for claim in document["claims"] if claim["id"] == "workers"]
-        claim["sentence"] = said
-        path.write_text(json.dumps(document))
-        built = build(project / "build", project=project)
-        assert built.returncode == 0, built.stderr
-        facts = content.read().facts
-        shown = said.replace("`", "").replace("{fact:delay}", facts["delay"])
-        assert f"{shown} ✓" in text(page(project / "build/telemetry.html"))
+    document = json.loads(path.read_text())
+    [claim] = [claim for claim in document["claims"] if claim["id"] == "workers"]
+    claim["sentence"] = "StripePy sends `everything`, {fact:delay} later."
+    path.write_text(json.dumps(document))
+    built = build(project / "build", project=project)
+    assert built.returncode == 0, built.stderr
+    shown = f"StripePy sends everything, {content.read().facts['delay']} later. ✓"
+    assert shown in text(page(project / "build/telemetry.html"))
 
 
 def test_a_sentence_that_quotes_what_is_not_there_is_refused(

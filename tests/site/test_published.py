@@ -24,12 +24,6 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def sources() -> list[str]:
-    pages = [path.stem for path in (ROOT / "docs").glob("*.rst") if path.stem != "404"]
-    assert pages
-    return pages
-
-
 def head(path: Path) -> dict[str, str]:
     """Names and values of what the head of a page says."""
     tree = page(path)
@@ -40,29 +34,20 @@ def head(path: Path) -> dict[str, str]:
     return said | {link.get("rel") or "": link.get("href") or "" for link in tree.iter("link")}
 
 
-def test_every_page_is_listed_once_in_both_indexes(published: Path) -> None:
+def test_every_page_is_listed_once_and_says_where_and_what_it_is(published: Path) -> None:
     sitemap = (published / "sitemap.xml").read_text(encoding="utf-8")
     llms = (published / "llms.txt").read_text(encoding="utf-8")
-    for name in sources():
-        assert sitemap.count(f"<loc>{BASE}{name}.html</loc>") == 1
-        assert llms.count(f"({BASE}{name}.html): ") == 1
-    assert sitemap.count("<loc>") == llms.count("](") == len(sources())
-
-
-def test_every_page_leads_to_the_repository_of_this_site(published: Path) -> None:
-    for name in sources():
-        links = [link.get("href") for link in page(published / f"{name}.html").iter("a")]
-        assert links.count(REPOSITORY) == 1
-
-
-def test_every_page_has_its_address_and_a_description_of_its_own(published: Path) -> None:
+    sources = [path.stem for path in (ROOT / "docs").glob("*.rst") if path.stem != "404"]
     descriptions = set()
-    for name in sources():
-        said = head(published / f"{name}.html")
-        assert said["canonical"] == said["og:url"] == f"{BASE}{name}.html"
+    for name in sources:
+        built, address = published / f"{name}.html", f"{BASE}{name}.html"
+        assert sitemap.count(f"<loc>{address}</loc>") == llms.count(f"({address}): ") == 1
+        assert [link.get("href") for link in page(built).iter("a")].count(REPOSITORY) == 1
+        said = head(built)
+        assert said["canonical"] == said["og:url"] == address
         assert said["description"] == said["og:description"]
         descriptions.add(said["description"])
-    assert len(descriptions) == len(sources())
+    assert len(descriptions) == sitemap.count("<loc>") == llms.count("](") == len(sources) > 0
 
 
 def test_the_page_for_what_is_not_there_has_no_address_of_its_own(published: Path) -> None:
@@ -104,13 +89,10 @@ def test_the_disclosure_fits_its_schema_and_says_what_the_assets_say(site: Path)
     assert sending == {s.release for s in releases.load().of("contemporary") if s.fields}
     assert document["destination"] == run.provenance.exporters[0]
 
-
-def test_a_reader_of_a_later_version_notices(site: Path) -> None:
-    document = json.loads((site / "telemetry.json").read_text())
-    schema = json.loads((site / "telemetry.schema.json").read_text())
+    # A reader of a later version notices.
     document["version"] += 1
-    validator = jsonschema.Draft202012Validator(schema)
-    assert [list(error.path) for error in validator.iter_errors(document)] == [["version"]]
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(document)
+    assert [list(error.path) for error in errors] == [["version"]]
 
 
 def test_the_message_is_that_of_the_table() -> None:
