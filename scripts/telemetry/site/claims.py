@@ -20,7 +20,7 @@ def show_verdicts(page: Page) -> list[Node]:
     """How many claims have which verdict."""
     counts = Counter(claim.verdict for claim in page.content.verification.claims)
     rows = [(_verdict(verdict), str(counts[verdict])) for verdict in VERDICTS if counts[verdict]]
-    return [markup.table("Verdicts", {"Verdict": 70, "Statements": 30}, rows)]
+    return [markup.table("Verdicts", ["Verdict", "Statements"], rows)]
 
 
 def _verdict(verdict: Verdict) -> Node:
@@ -73,8 +73,8 @@ def show_subcommands(page: Page) -> list[Node]:
         (*(subcommands_of(page, names) for names in sending), markup.joined(fields))
         for sending, fields in alike.items()
     ]
-    columns = {"When all goes well": 25, "When the run fails": 25, "Fields": 50}
-    return [markup.table("Subcommands that send each field", columns, rows)]
+    headings = "When all goes well", "When the run fails", "Fields"
+    return [markup.table("Subcommands that send each field", headings, rows)]
 
 
 def show_options(page: Page) -> list[Node]:
@@ -104,8 +104,7 @@ def _options(
         else:
             not_sent.append(target)
     if sent:
-        columns = {"Option": 50, "Field": 50}
-        shown += markup.table(f"Options of {programs[0]} that are sent", columns, sent)
+        shown += markup.table(f"Options of {programs[0]} that are sent", ["Option", "Field"], sent)
     shown += markup.paragraph("Not sent: ", markup.joined(not_sent))
     return shown
 
@@ -120,8 +119,8 @@ def show_switches(page: Page) -> list[Node]:
         (_variable(page, variable), markup.joined(tested), effect)
         for (variable, effect), tested in values.items()
     ]
-    columns = {"Variable": 40, "Values": 35, "Effect": 25}
-    return [markup.table("What switches telemetry off", columns, rows)]
+    headings = "Variable", "Values", "Effect"
+    return [markup.table("What switches telemetry off", headings, rows)]
 
 
 def _effect(switch: SwitchResult) -> str:
@@ -148,8 +147,8 @@ def show_variables(page: Page) -> list[Node]:
         for v in entries
         if v.effects
     ]
-    columns = {"Variable and value": 45, "What differs": 55}
-    shown = markup.table("Variables with an effect", columns, rows)
+    headings = "Variable and value", "What differs"
+    shown = markup.table("Variables with an effect", headings, rows)
     others = {v.variable for v in entries} - {v.variable for v in entries if v.effects}
     rest = markup.bullets((_variable(page, name) for name in sorted(others)), "columns")
     summary = f"{len(others)} variables that have no effect of their own"
@@ -186,8 +185,8 @@ def show_delays(page: Page) -> list[Node]:
         )
         for met, (least, most) in sorted(measured, key=lambda one: -one[1][1])
     ]
-    columns = {"Situation": 36, "Seconds": 40, "Minutes for 1,000 commands in a row": 24}
-    return [markup.table("Delay at the end of a command", columns, rows)]
+    headings = "Situation", "Seconds", "Minutes for 1,000 commands in a row"
+    return [markup.table("Delay at the end of a command", headings, rows)]
 
 
 def show_lines(page: Page) -> list[Node]:
@@ -197,8 +196,7 @@ def show_lines(page: Page) -> list[Node]:
         (markup.source(verification.stripepy_hic, f"{line.file}:{line.line}"), line.what)
         for line in verification.places
     ]
-    columns = {"Line": 50, "What it does": 50}
-    return [markup.table("Lines that take part in telemetry", columns, rows)]
+    return [markup.table("Lines that take part in telemetry", ["Line", "What it does"], rows)]
 
 
 def show_source_files(page: Page) -> list[Node]:

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from docutils import nodes
 from docutils.nodes import Node
@@ -115,27 +115,20 @@ def folded(summary: str, *content: Node) -> list[Node]:
 
 def table(
     title: str,
-    columns: Mapping[str, int],
+    headings: Sequence[Piece],
     rows: Sequence[Sequence[Piece]],
     class_: str = "evidence-table",
 ) -> nodes.table:
     """A table with a caption, whose first cells are headings of their rows.
-
-    Args:
-        title: The caption.
-        columns: Width of each column, in parts of the whole, by its heading.
-        rows: The cells of each row.
-        class_: For the style sheet.
 
     Raises:
         SphinxError: If there are no rows: a table that shows nothing would look like a finding.
     """
     if not rows:
         raise SphinxError(f"the table {title!r} would have no rows")
-    group = nodes.tgroup(cols=len(columns))
-    for number, width in enumerate(columns.values()):
-        group += nodes.colspec(colwidth=width, stub=None if number else 1)
-    group += [nodes.thead("", _row(columns)), nodes.tbody("", *map(_row, rows))]
+    group = nodes.tgroup(cols=len(headings))
+    group += [nodes.colspec(stub=None if number else 1) for number in range(len(headings))]
+    group += [nodes.thead("", _row(headings)), nodes.tbody("", *map(_row, rows))]
     return nodes.table("", nodes.title(text=title), group, classes=[class_])
 
 

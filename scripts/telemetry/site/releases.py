@@ -24,6 +24,8 @@ CHOICES = {
 # Up to how many fields are named in a line.
 FEW = 5
 
+CLASS = "release-table"
+
 
 def show_release_changes(page: Page) -> list[Node]:
     """What each release brought, newest first, each with an anchor."""
@@ -113,8 +115,7 @@ def show_release_timeline(page: Page) -> list[Node]:
         told = [_turned(page, word, names) for word, names in turns.items() if names]
         rows.append((named, fields, markup.joined(told or ["nothing"], "; ")))
         before = now
-    columns = {"Release": 27, "Fields": 33, "Changes": 40}
-    return [markup.table("Fields over time", columns, rows)]
+    return [markup.table("Fields over time", ["Release", "Fields", "Changes"], rows)]
 
 
 def _turned(page: Page, word: str, names: Sequence[str]) -> Node:
@@ -131,19 +132,13 @@ def show_release_fields(page: Page) -> list[Node]:
     rows = [(page.field(n), *map(_sent, seen)) for n, seen in sent.items() if not all(seen)]
     same = markup.bullets((page.field(n) for n in names if all(sent[n])), "columns")
     title = "Fields that some of the releases send"
-    table = [_table(title, ["Field", *columns], rows)] if rows else []
+    table = [markup.table(title, ["Field", *columns], rows, CLASS)] if rows else []
     return [*table, *markup.folded(f"Fields that all of them send: {len(same)}", same)]
 
 
 def _sent(seen: FieldSeen | None) -> Node:
     symbol, word, class_ = ("✓", "sent", "sent") if seen else ("-", "not sent", "unsent")
     return markup.inline(symbol, markup.hidden(word), class_=class_)
-
-
-def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[Piece]]) -> Node:
-    # Names of fields are long; the other columns hold a word or a mark.
-    columns = {**dict.fromkeys(headings, 1), headings[0]: 2 + len(headings) // 3}
-    return markup.table(title, columns, rows, "release-table")
 
 
 def show_gone_fields(page: Page) -> list[Node]:
@@ -164,7 +159,7 @@ def show_dependency_choices(page: Page) -> list[Node]:
     ]
     release = history.newest().release
     title = f"StripePy {release} over its range of dependencies; SDK is opentelemetry-sdk"
-    return [_table(title, ("Dependencies", "Python", "SDK", "Outcome"), rows)]
+    return [markup.table(title, ("Dependencies", "Python", "SDK", "Outcome"), rows, CLASS)]
 
 
 def _outcome(setup: Setup) -> str:
@@ -181,7 +176,8 @@ def show_sdk_stretches(page: Page) -> list[Node]:
         for s in history.stretches
     ]
     title = f"StripePy {history.newest().release} over the releases of {package}"
-    return [_table(title, (package, "Outcome", *(f"Delay if {way}" for way in ways)), rows)]
+    headings = package, "Outcome", *(f"Delay if {way}" for way in ways)
+    return [markup.table(title, headings, rows, CLASS)]
 
 
 def _seconds(setup: Setup, way: str) -> str:
@@ -212,7 +208,7 @@ def show_sdk_settings(page: Page) -> list[Node]:
     names = dict.fromkeys(n for s in sending for n in (*s.setup.switches, *s.setup.settings))
     rows = [(markup.code(name), page.prose(_effects(sending, name))) for name in names]
     title = f"Variables, with every {sending[0].package} that sends"
-    return [_table(title, ("Variable", "Effect"), rows)]
+    return [markup.table(title, ("Variable", "Effect"), rows, CLASS)]
 
 
 def _effects(stretches: Sequence[Stretch], variable: str) -> str:

@@ -136,8 +136,8 @@ def show_data_flow(page: Page) -> list[Node]:
     rows = [
         [capitalised(Stated(cell).substitute(handling)) for cell in cells] for cells in STATIONS
     ]
-    columns = {"Station": 22, "Where": 46, "How long data are kept": 32}
-    table = markup.table("Who keeps what, where, and for how long", columns, rows)
+    headings = "Station", "Where", "How long data are kept"
+    table = markup.table("Who keeps what, where, and for how long", headings, rows)
     return [markup.picture(drawn), *markup.folded("As a table", table)]
 
 
