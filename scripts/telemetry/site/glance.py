@@ -11,6 +11,8 @@ from telemetry.site.content import Content
 from telemetry.site.page import Page
 from telemetry.site.sentences import mark
 
+LIMIT = Verdict.KNOWN_LIMIT
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -36,15 +38,11 @@ class Answer:
 ANSWERS = (
     Answer("On by default", "yes", (Ground("one-span", "Each run of a `stripepy` … sends"),)),
     Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
-    Answer(
-        "Notice at first run",
-        "none",
-        (Ground("no-notice", "does not tell its users", Verdict.KNOWN_LIMIT),),
-    ),
+    Answer("Notice at first run", "none", (Ground("no-notice", "does not tell its users", LIMIT),)),
     Answer(
         "Status command",
         "none",
-        (Ground("no-status-command", "no option … tells whether it is on", Verdict.KNOWN_LIMIT),),
+        (Ground("no-status-command", "no option … tells whether it is on", LIMIT),),
     ),
     Answer(
         "Switch",
@@ -75,14 +73,12 @@ ANSWERS = (
         (
             Ground("delay-none", "If the collector answers … {fact:delay.answers} later"),
             Ground(
-                "delay-seconds",
-                "If the collector cannot be reached … {fact:delay} later",
-                Verdict.KNOWN_LIMIT,
+                "delay-seconds", "If the collector cannot be reached … {fact:delay} later", LIMIT
             ),
             Ground(
                 "delay-name-server",
                 "If the name server never answers … {fact:delay.name-server} later",
-                Verdict.KNOWN_LIMIT,
+                LIMIT,
             ),
         ),
     ),
