@@ -19,7 +19,6 @@ from conftest import NODE_MODULES, build, need
 from site_server import served
 from telemetry.records import claims
 
-AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE = ViewportSize(width=360, height=740)
 DESKTOP = ViewportSize(width=1280, height=800)
@@ -55,7 +54,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def axe() -> str:
     need("axe-core")
-    return AXE.read_text(encoding="utf-8")
+    return (NODE_MODULES / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture

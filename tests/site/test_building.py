@@ -1,7 +1,6 @@
 """Building the site: it shows what the committed files hold, or ends with one line."""
 
 import dataclasses
-import hashlib
 import itertools
 import json
 from pathlib import Path
@@ -31,16 +30,6 @@ ODD = [
     "\u202eold\u00a0",
     "...--'\"",
 ]
-
-
-def write_table(project: Path, rows: list[tuple[str, str]]) -> None:
-    """Write a table and a provenance that belongs to it."""
-    table = to_tsv(rows)
-    (project / "assets/telemetry_table.tsv").write_text(table)
-    path = project / "assets/telemetry_table.json"
-    origin = json.loads(path.read_text())
-    origin["table_sha256"] = hashlib.sha256(table.encode()).hexdigest()
-    path.write_text(json.dumps(origin))
 
 
 def odd_table() -> list[tuple[str, str]]:
@@ -87,7 +76,12 @@ def test_an_incremental_build_shows_every_value_to_the_letter_or_ends(project: P
             "error: assets/telemetry_table.tsv: No such file or directory -- mend: make table"
         )
     rows = odd_table()
-    write_table(project, rows)
+    written = to_tsv(rows)
+    (project / "assets/telemetry_table.tsv").write_text(written)
+    provenance = project / "assets/telemetry_table.json"
+    origin = json.loads(provenance.read_text())
+    origin["table_sha256"] = table.sha256(written.encode())
+    provenance.write_text(json.dumps(origin))
     again = build(project / "build", project=project)
     assert again.returncode == 0, again.stderr
     shown = shown_values(project / "build/telemetry.html")

@@ -1,12 +1,11 @@
 """The built pages as documents: valid, and with every link leading somewhere."""
 
-import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 
-from conftest import NODE_MODULES, need, page
+from conftest import NODE_MODULES, need, page, run
 
 # The checker of the W3C, which knows what browsers and their standard say.
 VNU = NODE_MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
@@ -26,13 +25,8 @@ def attributes(path: Path, *names: str) -> list[str]:
 
 def test_every_page_is_valid_html(site: Path) -> None:
     need("java", "vnu")
-    run = subprocess.run(
-        ["java", "-jar", VNU, "--errors-only", *pages(site)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
+    checked = run("java", "-jar", VNU, "--errors-only", *pages(site))
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_every_link_within_the_site_leads_to_one_place(site: Path) -> None:

@@ -1,13 +1,12 @@
 """The commands of the page "See for yourself" print what this site shows."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, need
+from conftest import ROOT, need, run
 from snippets import Snippet, tried
 from telemetry.capture.command_line import CHANGES
 from telemetry.records import table
@@ -36,20 +35,13 @@ def test_a_command_prints_the_fields_of_this_site_or_what_the_page_says(
     make_cooler(project / "my.mcool")
     environment = {name: os.environ[name] for name in os.environ if not CHANGES.fullmatch(name)}
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    run = subprocess.run(
-        ["bash", "-c", snippet.code.replace(".venv/bin/python ", "python ")],
-        cwd=project,
-        env={**environment, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+    code = snippet.code.replace(".venv/bin/python ", "python ")
+    ended = run("bash", "-c", code, folder=project, env={**environment, "PATH": path})
+    assert ended.returncode == 0, ended.stdout + ended.stderr
     if snippet.output:
-        assert run.stdout == snippet.output
+        assert ended.stdout == snippet.output
         return
-    request, _, fields = run.stdout.rpartition("\n\n")
+    request, _, fields = ended.stdout.rpartition("\n\n")
     assert request.startswith("POST /v1/traces HTTP/1.1\n") == on_the_wire
     assert [line.split()[0] for line in fields.splitlines()] == [
         field for field, _ in table.load().table

@@ -6,7 +6,6 @@ tested. Two runs of the real program show what it does with the variable.
 """
 
 import json
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from conftest import ROOT, need
+from conftest import ROOT, need, run
 from snippets import COMMAND, SWITCH, Place, Snippet, snippets, tried
 from telemetry.capture.process import capture
 from telemetry.records.runs import Mode, Observation, Run
@@ -71,12 +70,7 @@ def python(place: Place, snippet: Snippet) -> str:
 
 def notebook(place: Place, snippet: Snippet) -> str:
     need("workflow tools")
-    cell: dict[str, object] = {
-        "cell_type": "code",
-        "metadata": {},
-        "outputs": [],
-        "execution_count": None,
-    }
+    cell = dict[str, object](cell_type="code", metadata={}, outputs=[], execution_count=None)
     cells = [{**cell, "id": code[1:4], "source": code} for code in (snippet.code, f"!{COMMAND}")]
     book = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     return place.run("jupyter", "execute", place.write("stripes.ipynb", json.dumps(book)))
@@ -249,7 +243,8 @@ def test_a_file_for_what_does_not_run_here_follows_the_schema_of_its_format(
     path = tmp_path / file
     path.write_text(content(file))
     check = Path(sys.executable).with_name("check-jsonschema")
-    subprocess.run([check, "--builtin-schema", schema, path], check=True, capture_output=True)
+    checked = run(check, "--builtin-schema", schema, path)
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_compose_and_spack_read_the_value_as_text() -> None:
@@ -271,8 +266,8 @@ def test_stripepy_finds_what_the_shell_has_set_and_says_so(tmp_path: Path) -> No
     argv = tuple(check.code.partition("stripepy ")[2].partition(" 2>&1")[0].split())
 
     def real(environment: dict[str, str]) -> Observation:
-        run = Run("checked", argv, mode=Mode.MEMORY, environment=environment)
-        return capture(run, tmp_path, interpreter=Path(sys.executable))
+        checked = Run("checked", argv, mode=Mode.MEMORY, environment=environment)
+        return capture(checked, tmp_path, interpreter=Path(sys.executable))
 
     off, on = real({SWITCH: place.found()}), real({})
     assert check.output.rstrip() in off.stderr
@@ -286,13 +281,7 @@ def test_pip_check_misses_an_opentelemetry_that_a_package_leaves_out(tmp_path: P
     for found in (packages / "pip", *packages.glob("*.dist-info")):
         if not found.name.startswith("opentelemetry"):
             (tmp_path / found.name).symlink_to(found)
-    said = subprocess.run(
-        [sys.executable, "-S", "-m", "pip", "check"],
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    said = run(sys.executable, "-S", "-m", "pip", "check", env={"PYTHONPATH": str(tmp_path)})
     lacks = {line.split()[3] for line in said.stdout.splitlines() if line.startswith("stripepy")}
     assert lacks == {
         f"opentelemetry-{name}," for name in ("api", "sdk", "exporter-otlp-proto-http")
