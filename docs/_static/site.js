@@ -19,44 +19,36 @@ document.addEventListener("keydown", ({ key }) => {
 });
 
 // A filter over fields, or over statements. It stays in the address: ?words=version&group=holds
-const rows = [...document.querySelectorAll(".telemetry-table tbody tr")];
-const statements = [...document.querySelectorAll("section.claim")];
-const [items, kind, groups] = rows.length
-  ? [rows, "fields", "Category"]
-  : [statements, "statements", "Verdict"];
+const items = [...document.querySelectorAll(".telemetry-table tbody tr, section.claim")];
+// A row may hold several fields.
+const [kind, counted, groups, named] = items[0]?.matches("tr")
+  ? ["fields", "rows", "Category", "h3"]
+  : ["statements", "statements", "Verdict", ".mark .visually-hidden"];
 const groupOf = (item) =>
-  rows.length
-    ? item.closest("section").querySelector("h3").firstChild.textContent
-    : item.querySelector(".mark .visually-hidden").textContent.trim();
-const filter = document.createElement("form");
-filter.className = "filter";
-filter.setAttribute("role", "search");
-filter.setAttribute("aria-label", `Filter the ${kind}`);
-filter.innerHTML = `
+  item.closest("section").querySelector(named).firstChild.textContent.trim();
+const template = document.createElement("template");
+template.innerHTML = `<form class="filter" role="search" aria-label="Filter the ${kind}">
   <label>Filter ${kind} <input type="text" name="words" autocomplete="off" spellcheck="false"></label>
   <label>${groups} <select name="group"><option value="">All</option></select></label>
   <button type="reset">Clear</button>
-  <output aria-live="polite"></output>`;
+  <output aria-live="polite"></output></form>`;
+const filter = template.content.firstChild;
 const { words, group } = filter.elements;
 
 const apply = () => {
   const sought = words.value.toLowerCase().split(/\s+/);
-  for (const item of items) {
+  const shown = items.filter((item) => {
     const text = item.textContent.toLowerCase();
-    item.hidden =
-      ![groupOf(item), ""].includes(group.value) || !sought.every((word) => text.includes(word));
-  }
+    return [groupOf(item), ""].includes(group.value) && sought.every((word) => text.includes(word));
+  });
   // A heading goes with its last row, and what is folded opens.
-  for (const section of new Set(rows.map((row) => row.closest("section")))) {
-    section.hidden = !section.querySelector("tbody tr:not([hidden])");
-    for (const folded of section.querySelectorAll("details")) {
-      folded.open = Boolean(words.value || group.value);
-    }
+  for (const item of items) {
+    item.hidden = !shown.includes(item);
+    const [section, folded] = [item.closest("section"), item.closest("details")];
+    section.hidden = !shown.some((other) => section.contains(other));
+    if (folded) folded.open = Boolean(words.value || group.value);
   }
-  const shown = items.filter((item) => !item.hidden).length;
-  // A row may hold several fields.
-  filter.querySelector("output").value =
-    `${shown} of ${items.length} ${rows.length ? "rows" : kind}`;
+  filter.querySelector("output").value = `${shown.length} of ${items.length} ${counted}`;
 };
 
 const read = () => {
@@ -70,10 +62,7 @@ const read = () => {
 // A choice is a step to go back to; a letter is not.
 const write = (step) => {
   const address = new URL(location.href);
-  for (const { name, value } of [words, group]) {
-    if (value) address.searchParams.set(name, value);
-    else address.searchParams.delete(name);
-  }
+  address.search = new URLSearchParams([...new FormData(filter)].filter(([, value]) => value));
   history[step](null, "", address);
   apply();
 };
@@ -95,12 +84,11 @@ const reveal = () => {
 
 if (items.length) {
   for (const name of new Set(items.map(groupOf))) group.add(new Option(name));
-  (rows[0]?.closest("section") ?? statements[0]).before(filter);
+  items[0].closest("section").before(filter);
   words.addEventListener("input", () => write("replaceState"));
   group.addEventListener("change", () => write("pushState"));
   filter.addEventListener("submit", (event) => event.preventDefault());
-  filter.addEventListener("reset", (event) => {
-    event.preventDefault();
+  filter.addEventListener("reset", () => {
     clear();
     words.focus();
   });
