@@ -1,5 +1,6 @@
 """A capture: every ending has a name, nothing leaves the machine, nothing stays behind."""
 
+import os
 import sys
 import tempfile
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Doctor, need
+from telemetry.capture.folder import PrivateFolder
 from telemetry.capture.process import Outcome, capture, outcome
 from telemetry.records.runs import Mode, Observation, Run
 
@@ -55,6 +57,15 @@ def test_the_callers_environment_stays_outside_and_an_explicit_one_gets_in(
     monkeypatch.setenv("STRIPEPY_NO_TELEMETRY", "1")
     assert outcome(run()) is Outcome.ONE_MESSAGE
     assert outcome(run(STRIPEPY_NO_TELEMETRY="1")) is Outcome.NO_MESSAGE
+
+
+def test_what_a_run_puts_on_pythonpath_does_not_hide_what_decides_which_stripepy(
+    tmp_path: Path,
+) -> None:
+    run = Run("list", LIST, environment={"PYTHONPATH": "{files}/absent"})
+    folder = PrivateFolder(tmp_path, tmp_path, tmp_path)
+    made = folder.environment(run, Path(sys.executable), ["/changed"], {}, {"{files}": "/files"})
+    assert made["PYTHONPATH"] == f"/files/absent{os.pathsep}/changed"
 
 
 # Each is swallowed, as a careful program would: the attempt counts all the same.

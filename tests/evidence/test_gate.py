@@ -111,6 +111,7 @@ STORED = ("view", "watched: view")
 VIEW_OPTIONS = ("view", "options of view together", "option: view --with-biodescriptors")
 CALLED = ("call", "call .cool", "call .mcool")
 LISTED = ("download", "in memory: download")
+NOTICED = ("view", "switch: view STRIPEPY_NO_TELEMETRY=1", "options of call together")
 NO_SUCH_DATA = ("download: no such data set",)
 SWITCHED = (
     *("download", "switch: download STRIPEPY_NO_TELEMETRY=1"),
@@ -120,6 +121,10 @@ TERMINAL, LOGIN, JOB, CONTAINER, TASK = SURROUNDINGS
 WORKED = (
     *conditions.WORKS,
     *(conditions.switch_name(work, conditions.OFF) for work in conditions.WORKS),
+)
+PROXIED = tuple(
+    f"proxy: {name}"
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY")
 )
 DOWNLOADED = ("any", "off", "fetched by name", "fetched, off")
 REFUSED, SILENT = "the connection is refused", "the collector accepts and never answers"
@@ -171,11 +176,11 @@ TOGETHER = {
     "more is sent later": {
         "more is sent from a later year": Change(
             attribute("late", '__import__("time").time() > 19e8'),
-            "dates", "adds `late`", ("view", "on 2032-03-05: view"),
+            "dates", "adds `late`", ("view", "on 2034-06-15 20:59: view"),
         ),
         "more is sent on a leap day": Change(
             attribute("leap", '__import__("time").gmtime()[1:3] == (2, 29)'),
-            "dates", "adds `leap`", ("call", "on 2032-02-29: call"),
+            "dates", "adds `leap`", ("plot pd", "on 2032-02-29 12:40: plot pd"),
         ),
     },
     "the message is another": {
@@ -259,9 +264,21 @@ TOGETHER = {
             (TELEMETRY, "platform.python_implementation()", "platform.python_implementation()[::-1]"),
             "true-values", "process.runtime.name",
         ),
+        "a switch is ignored beside an option": Change(
+            (TELEMETRY, OFF, f'"--dpi" not in __import__("sys").argv and {OFF}'),
+            "off-by-presence", "stripepy plot cm", (*SWITCHED, "plot cm", "switch: plot cm STRIPEPY_NO_TELEMETRY=false"),
+        ),
+        "a default that StripePy fills in is another": Change(
+            (VIEW, "coefficient_of_variation_threshold = math.nextafter(math.inf, 0)", "coefficient_of_variation_threshold = 535870086.0"),
+            "parameters", "535870086", (*CALLED, "view"),
+        ),
+        "more is sent with the user's own attributes": Change(
+            attribute("uid", '"OTEL_RESOURCE_ATTRIBUTES" in os.environ'),
+            "ambient-resource", "'uid'", ("download", "ambient: OTEL_RESOURCE_ATTRIBUTES=zqx.key=ZqxValue"), STALE,
+        ),
         "a default is another": Change(
             (CALL, '"params.genomic_belt": genomic_belt', '"params.genomic_belt": genomic_belt + 1'),
-            "parameters", "not the default 5000000", CALLED,
+            "parameters", "5000001, expected 5000000", CALLED,
         ),
         "a file's name leaks": Change(
             attribute("file", value="__import__('sys').argv[-1]"),
@@ -325,7 +342,7 @@ TOGETHER = {
         ),
         "users are told": Change(
             (TELEMETRY, SETTING_UP, SETTING_UP.replace("debug", "info")),
-            "no-notice", "names telemetry", ("view", "options of call together"), STALE,
+            "no-notice", "names telemetry", NOTICED, STALE,
         ),
         "the help names telemetry": Change(
             ("cli/setup.py", '"--with-header",\n', '"--with-header", "--telemetry",\n'),
@@ -367,7 +384,7 @@ TOGETHER = {
         ),
         "the choice of exporters is respected": Change(
             (TELEMETRY, OFF, f'os.environ.get("OTEL_TRACES_EXPORTER") == "none" or {OFF}'),
-            "exporter-none", "sent 0 messages", ("call", "switch: call DO_NOT_TRACK=1 OTEL_TRACES_EXPORTER=none"), STALE,
+            "exporter-none", "sends nothing", ("call", "switch: call DO_NOT_TRACK=1 OTEL_TRACES_EXPORTER=none"), STALE,
         ),
         "one switch is gone": Change(
             (TELEMETRY, 'elif "NO_TELEMETRY" in os.environ:', "elif False:"),
@@ -383,11 +400,11 @@ TOGETHER = {
         ),
         "users are told, at a terminal only": Change(
             before(TELEMETRY, SETTING_UP, "import sys; sys.stderr.isatty() and print('There is telemetry.', file=sys.stderr)"),
-            "no-notice", "names telemetry", ("options of call together", "view", f"{TERMINAL}: view"), STALE,
+            "no-notice", "names telemetry", (*NOTICED, f"{TERMINAL}: view"), STALE,
         ),
         "the user's attributes are left out": Change(
             before(TELEMETRY, PROVIDER, "os.environ.pop('OTEL_RESOURCE_ATTRIBUTES', None)"),
-            "ambient-resource", "a new key is not sent", ("ambient: OTEL_RESOURCE_ATTRIBUTES=zqx.key=ZqxValue",), STALE,
+            "ambient-resource", "a new key is not sent", ("download", "ambient: OTEL_RESOURCE_ATTRIBUTES=zqx.key=ZqxValue"), STALE,
         ),
         "a variable leads the message elsewhere": Change(
             (TELEMETRY, 'endpoint="https://stripepy-telemetry.paulsenlab.com:4319/v1/traces"',
@@ -454,7 +471,15 @@ TOGETHER = {
         ),
         "the header of gzip holds a name": Change(
             before(TELEMETRY, SPAN, "import gzip\nplain = gzip.GzipFile\ngzip.GzipFile = lambda *places, **rest: plain(*places, **{**rest, 'filename': 'zqx'})"),
-            "compressed", "in the header of gzip", VIEWED,
+            "compressed", "which hold more", VIEWED,
+        ),
+        "an identifier is stored where Python keeps its modules": Change(
+            before(VIEW, VIEWING, "p = pathlib.Path.home() / '.cache' / '__pycache__'; p.mkdir(parents=True, exist_ok=True); (p / 'zqx.pyc').write_text('1')"),
+            "nothing-stored", "zqx.pyc", STORED,
+        ),
+        "an identifier is stored in a database": Change(
+            before(VIEW, VIEWING, "import os, sqlite3; sqlite3.connect(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'zqx.db')).execute('create table if not exists zqx (id)')"),
+            "nothing-stored", "zqx.db", STORED,
         ),
         "a parent's trace is joined": Change(
             (TELEMETRY, "            subcommand,\n            record", "            subcommand, context=__import__('opentelemetry.propagate').propagate.extract({k.lower(): v for k, v in os.environ.items()}),\n            record"),
@@ -494,6 +519,14 @@ TOGETHER = {
             attribute("unobserved", '"record" not in str(os.environ.get("STRIPEPY_CAPTURE_RECORD"))'),
             "same-every-way", "differ in ['unobserved']", LISTED,
         ),
+        "gzip holds another time": Change(
+            before(TELEMETRY, SPAN, "import gzip\nplain = gzip.GzipFile\ngzip.GzipFile = lambda *places, **rest: plain(*places, **{**rest, 'mtime': 7})"),
+            "compressed", "which hold more", VIEWED,
+        ),
+        "the proxy is told more": Change(
+            ("requests/adapters.py", "        return headers\n\n    def send(", '        headers["X-Zqx"] = "1"\n        return headers\n\n    def send('),
+            "proxies", "x-zqx", PROXIED,
+        ),
         "a common switch is respected": Change(
             (TELEMETRY, OFF, f'"DO_NOT_TRACK" in os.environ or {OFF}'),
             "do-not-track", "sends nothing", ("call", "switch: call DO_NOT_TRACK=1 OTEL_TRACES_EXPORTER=none"), STALE,
@@ -516,6 +549,10 @@ TOGETHER = {
         ),
     },
     "runs end otherwise": {
+        "there is a notice in other words": Change(
+            before(VIEW, VIEWING, "telem_span is None or print('Usage is counted.', file=__import__('sys').stderr)"),
+            "no-notice", "says something else without", NOTICED, STALE,
+        ),
         "Ctrl-C sends nothing": Change(
             before(TELEMETRY, SPAN, "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)"),
             "interrupted", "sent 0 messages", ("download: SIGINT",),
@@ -567,6 +604,10 @@ ALONE = {
     "OpenTelemetry's own switch counts whatever its value": Change(
         ("opentelemetry/sdk/trace/__init__.py", 'disabled.lower().strip() == "true"', "bool(disabled)"),
         "off-sdk-disabled", "sends nothing", ("plot stripe-hist", "switch: plot stripe-hist OTEL_SDK_DISABLED=0"),
+    ),
+    "another name is told before the connection is encrypted": Change(
+        ("requests/adapters.py", "            **pool_kwargs,", "            server_hostname='zqx.example', assert_hostname='stripepy-telemetry.paulsenlab.com', **pool_kwargs,"),
+        "only-collector", "called zqx.example",
     ),
     "a second span is sent": Change(before(TELEMETRY, SPAN, "tracer.start_span('zqx').end()"), "one-span", "sent 2 spans", LISTED),
     "another HTTP library sends as well": Change(

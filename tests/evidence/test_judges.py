@@ -1,6 +1,7 @@
 """Judges: what no changed stripepy can show is shown by observations that nobody made."""
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import test_gate
 from conftest import protobuf
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.conditions import REPEATS, UNREACHABLE, delay_name
-from telemetry.evidence.judging import Evidence, judge
+from telemetry.evidence.judging import Evidence, Judgement, judge
 from telemetry.evidence.source_lines import Line
 from telemetry.records import claims, fields, table
 from telemetry.records.claims import Verdict
@@ -128,11 +129,16 @@ LINES: dict[str, tuple[Line, Verdict]] = {
 }
 
 
-def verdict(claim: str, observations: Sequence[Observation], lines: Sequence[Line]) -> Verdict:
+def judged(
+    claim: str,
+    observations: Sequence[Observation],
+    lines: Sequence[Line] = (),
+    topics: Sequence[str] = (),
+) -> Judgement:
+    """Judge a claim by observations of some topics, or of all that it looks at."""
     [chosen] = [one for one in CLAIMS if one.id == claim]
-    topics = chosen.topics or ("none",)
     evidence = Evidence(
-        observations=dict.fromkeys(topics, observations),
+        observations=dict.fromkeys(topics or chosen.topics, observations),
         subcommands=(),
         settings=(),
         lines=lines,
@@ -141,24 +147,43 @@ def verdict(claim: str, observations: Sequence[Observation], lines: Sequence[Lin
         documented=table.load(),
         versions=table.load().provenance.versions,
     )
-    return judge(chosen, evidence).verdict
+    return judge(chosen, evidence)
 
 
 @pytest.mark.parametrize("claim", OBSERVED)
 def test_a_judge_goes_red_for(claim: str) -> None:
     observations, expected = OBSERVED[claim]
-    assert verdict(claim, observations, ()) is expected
+    assert judged(claim, observations).verdict is expected
 
 
 @pytest.mark.parametrize("claim", LINES)
 def test_a_judge_of_the_code_goes_red_for(claim: str) -> None:
     line, expected = LINES[claim]
-    assert verdict(claim, (), [line]) is expected
+    assert judged(claim, (), [line]).verdict is expected
 
 
 def test_a_message_that_cannot_be_read_and_a_run_that_died_are_no_verdicts() -> None:
     for odd in (seen("call", b"odd"), seen("call", fault="its supervisor ended with SIGKILL")):
-        assert verdict("instance-id", [odd], ()) is Verdict.VOID
+        assert judged("instance-id", [odd]).verdict is Verdict.VOID
+
+
+def test_a_bit_that_all_identifiers_share_is_noticed() -> None:
+    drawn = random.Random(7)
+    documented = dict(table.load().table)
+    old = {name: bytes.fromhex(documented[name]) for name in ("trace_id", "span_id")}
+    bodies = []
+    for _ in range(64):
+        new = {name: drawn.randbytes(len(value)) for name, value in old.items()}
+        new["trace_id"] = bytes([new["trace_id"][0] | 0x80]) + new["trace_id"][1:]
+        body = message(removed="service.instance.id")
+        for name, value in old.items():
+            body = body.replace(value, new[name])
+        bodies.append(body)
+    runs = [seen(f"call {number}", body) for number, body in enumerate(bodies)]
+    grounds = judged("random-identifiers", runs, topics=["commands"]).grounds
+    assert [ground for ground in grounds if "bit" in ground] == [
+        "bit 0 of trace_id is 1 in 64 of 64"
+    ]
 
 
 def test_every_claim_has_something_that_turns_it_red() -> None:

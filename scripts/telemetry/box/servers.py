@@ -66,6 +66,7 @@ class Seen:
 
     requests: list[Request] = field(default_factory=list)
     look_ups: list[str] = field(default_factory=list)
+    server_names: list[str | None] = field(default_factory=list)
     tunnels: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     connections: int = 0
     other_connections: int = 0
@@ -75,6 +76,7 @@ class TlsServer(ThreadingHTTPServer):
     """An HTTPS server on loopback.
 
     Args:
+        seen: Where to keep the names by which it is called.
         port: Port to listen on.
         certificate: PEM file with key and chain.
         authority: PEM file of the authority whose client certificates are accepted.
@@ -84,12 +86,16 @@ class TlsServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, port: int, certificate: Path, authority: Path, handler: Any) -> None:
+    def __init__(
+        self, seen: Seen, port: int, certificate: Path, authority: Path, handler: Any
+    ) -> None:
+        self.seen = seen
         super().__init__((LOOPBACK, port), handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         context.verify_mode = ssl.CERT_OPTIONAL
         context.load_verify_locations(authority)
+        context.sni_callback = lambda _, name, __: seen.server_names.append(name)
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -140,8 +146,8 @@ class Collector(TlsServer):
     def __init__(
         self, seen: Seen, network: Network, port: int, certificate: Path, authority: Path
     ) -> None:
-        self.seen, self.network = seen, network
-        super().__init__(port, certificate, authority, _CollectorHandler)
+        self.network = network
+        super().__init__(seen, port, certificate, authority, _CollectorHandler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         accepted = super().get_request()
@@ -167,8 +173,7 @@ class WebSite(TlsServer):
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self.seen = seen
-        super().__init__(HTTPS_PORT, certificate, authority, Handler)
+        super().__init__(seen, HTTPS_PORT, certificate, authority, Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         accepted = super().get_request()

@@ -105,7 +105,8 @@ def _own_covers(run: Run, world: World, folder: PrivateFolder) -> dict[str, Path
     resolver = NOWHERE if run.network is Network.NO_NETWORK else servers.LOOPBACK
     account = f"{names.user}:x:{user}:{os.getgid()}:{names.person}:{folder.home}:/bin/sh\n"
     covers = {}
-    texts = {"resolv.conf": f"nameserver {resolver}\n", "passwd": account}
+    # Without it, names that do not exist are looked up in the domain of the machine as well.
+    texts = {"resolv.conf": f"search .\nnameserver {resolver}\n", "passwd": account}
     if run.network is Network.HOSTS_ENTRY:
         texts["hosts"] = f"{servers.LOOPBACK} {names.host} {world.host}\n"
     for name, text in texts.items():
@@ -193,6 +194,10 @@ def _attempts(
     for name in seen.look_ups:
         if name not in {world.host, *run.hosts, *run.missing_hosts}:
             yield f"look-up of {name}"
+    for called in seen.server_names:
+        # Whoever passes an encrypted connection on can read it.
+        if called not in {world.host, *run.hosts}:
+            yield f"connection to a server called {called}"
     if counts["unrouted"] and run.network not in WITHOUT_ROUTES:
         yield f"{counts['unrouted']} packets that had no way out"
     # Through the proxy, there are two connections for each: one of them is the proxy's.
@@ -212,17 +217,14 @@ class _Process:
 
     def environment(self) -> dict[str, str]:
         run, world = self.run, self.world
-        environment = self.folder.environment(world.interpreter, world.paths)
         texts = {
-            "{home}": str(self.folder.home),
             "{files}": str(world.files),
             "{authority}": str(world.authority),
             "{certificate}": str(world.certificate("client")),
         }
-        environment |= {**world.names.environment, **run.environment}
-        for placeholder, text in texts.items():
-            for name, value in environment.items():
-                environment[name] = value.replace(placeholder, text)
+        environment = self.folder.environment(
+            run, world.interpreter, world.paths, world.names.environment, texts
+        )
         if run.trusts:
             environment.setdefault("REQUESTS_CA_BUNDLE", str(world.authority))
         # What does not use requests asks OpenSSL: the download of a data set, and some exporters.

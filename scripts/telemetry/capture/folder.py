@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -70,16 +71,14 @@ class PrivateFolder:
     def times(self) -> dict[Path, int]:
         """Return when each file and empty folder was last changed, in nanoseconds.
 
-        A link counts as what it leads to. Python's caches of modules are left out, and its folders
-        for sockets.
+        A link counts as what it leads to. Python's folders for sockets are left out.
         """
         return {
             path: path.stat(follow_symlinks=path.exists()).st_ctime_ns
             for folder in (self.work, self.home, self.temporary)
             for path in sorted(folder.rglob("*"))
-            if not (path.parent.name == "__pycache__" and ".pyc" in path.name)
-            and not (folder == self.temporary and path.relative_to(folder).parts[0][:5] == "pymp-")
-            and not (path.is_dir() and any(path.iterdir()))
+            if not (path.is_dir() and (path.name.startswith("pymp-") or any(path.iterdir())))
+            and not path.is_socket()
         }
 
     def keep(self, run: Run, files: Path) -> None:
@@ -97,24 +96,42 @@ class PrivateFolder:
         """Return what the run printed to a file of this folder, "stdout" or "stderr"."""
         return (self.root / name).read_text(errors="replace") if (self.root / name).exists() else ""
 
-    def environment(self, interpreter: Path, paths: Sequence[str]) -> dict[str, str]:
+    def environment(
+        self,
+        run: Run,
+        interpreter: Path,
+        paths: Sequence[str],
+        variables: Mapping[str, str],
+        texts: Mapping[str, str],
+    ) -> dict[str, str]:
         """Return the environment of a run, of which nothing else is the caller's choice.
 
         Args:
+            run: The run.
             interpreter: The Python whose stripepy is run.
             paths: Folders for PYTHONPATH, which with the loader's path decides which stripepy.
+            variables: Variables of every run.
+            texts: What stands in variables for each placeholder besides `{home}`.
         """
         inherited = ("LD_LIBRARY_PATH", "SYSTEMROOT")
-        return {
+        environment = {
             **{name: os.environ[name] for name in inherited if name in os.environ},
-            **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {}),
             "PATH": os.pathsep.join((str(interpreter.parent), os.defpath)),
             "HOME": str(self.home),
             "TMPDIR": str(self.temporary),
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
             "COLUMNS": "120",
+            **variables,
+            **run.environment,
         }
+        # What a run puts on PYTHONPATH does not replace what decides which stripepy.
+        if folders := [*filter(None, [run.environment.get("PYTHONPATH")]), *paths]:
+            environment["PYTHONPATH"] = os.pathsep.join(folders)
+        for placeholder, text in {"{home}": str(self.home), **texts}.items():
+            for name, value in environment.items():
+                environment[name] = value.replace(placeholder, text)
+        return environment
 
 
 def caller_paths() -> list[str]:
@@ -152,7 +169,7 @@ def scratch_folder() -> str:
 
 
 # What a result file says of the time of its making.
-MADE = frozenset({"creation-date"})
+MADE = re.compile(r"creation-date \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+")
 
 
 def _digest(path: Path) -> str:
@@ -170,8 +187,9 @@ def _digest_of_data(path: Path) -> str:
     digest = hashlib.sha256()
 
     def visit(name: str, item: Any) -> None:
-        attributes = {key: str(item.attrs[key]) for key in sorted(item.attrs) if key not in MADE}
-        digest.update(f"{name} {attributes}".encode())
+        attributes = [f"{key} {value}" for key, value in sorted(item.attrs.items())]
+        settled = [text for text in attributes if not MADE.fullmatch(text)]
+        digest.update(f"{name} {settled}".encode())
         if isinstance(item, h5py.Dataset):
             digest.update(f"{name} {item.dtype} {item.shape}".encode())
             digest.update(repr(item[()].tolist()).encode())

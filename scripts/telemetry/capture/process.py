@@ -56,10 +56,8 @@ def capture(
     """
     with private_folder(*names) as folder:
         folder.fill(run, files)
-        environment = {**folder.environment(interpreter, caller_paths()), **(planted or {})}
-        for name, value in run.environment.items():
-            at_home = value.replace("{home}", str(folder.home))
-            environment[name] = at_home.replace("{files}", str(files))
+        texts = {"{files}": str(files)}
+        environment = folder.environment(run, interpreter, caller_paths(), planted or {}, texts)
         add_path(environment, SCRIPTS)
         if run.watched:
             add_path(environment, WATCHER)

@@ -53,10 +53,11 @@ OTHER_SWITCHES = {
 WITHOUT_SWITCHING = ("DO_NOT_TRACK", "OTEL_TRACES_EXPORTER")
 """Those without an effect: set together, if either had one, nothing would be sent."""
 
-DATES = tuple(
-    f"2032-{day}" for day in ("02-29", "03-01", "03-02", "03-03", "03-04", "03-05", "03-06")
+DATES = (
+    *("2028-01-01 00:10", "2029-04-17 04:20", "2031-08-13 08:30", "2032-02-29 12:40"),
+    *("2033-10-28 16:50", "2034-06-15 20:59", "2035-12-31 23:55"),
 )
-"""A week that begins with a leap day."""
+"""Each day of the week, in another month and at another hour, with both ends of a year."""
 
 UNREACHABLE = tuple(n for n in Network if n not in {Network.ANSWERS, Network.REDIRECT})
 REPEATS = 2
@@ -220,8 +221,7 @@ def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
     chosen = [together(subcommand, number) for number, subcommand in enumerate(ordered)]
     for subcommand, values in zip(ordered, chosen, strict=True):
         tested |= {*values.items()}
-        words = chain.from_iterable(values.items())
-        yield _run(together_name(subcommand.name), subcommand.argv(*filter(None, words)))
+        yield _run(together_name(subcommand.name), subcommand.argv(*_words(values)))
     for subcommand, values in zip(ordered, chosen, strict=True):
         for option in subcommand.options:
             left_out = option.flag not in {*values, *subcommand.argv()}
@@ -233,11 +233,14 @@ def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
                     yield _run(option.run_name(value), option_argv(subcommand, option, value))
 
 
+def _words(options: Mapping[str, str]) -> Iterator[str]:
+    return filter(None, chain.from_iterable(options.items()))
+
+
 def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Every variable that is said, or could be thought, to switch telemetry off."""
     main, other = SWITCHES
     tested = [(subcommand, OFF) for subcommand in known]
-    tested += [(s, {main: v}) for s in known if s.argv() == LIST for v in SWITCH_VALUES[1:]]
     values = {other: SWITCH_VALUES} | OTHER_SWITCHES
     alone = [(name,) for name in values if name not in WITHOUT_SWITCHING]
     for number, names in enumerate((*alone, WITHOUT_SWITCHING)):
@@ -247,6 +250,13 @@ def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     for subcommand, environment in tested:
         name = switch_name(subcommand.name, environment)
         yield _run(name, subcommand.argv(), environment=environment)
+    # Other values, beside all options that can stand together.
+    for subcommand, value in _beside([*_by_one_name(known)], SWITCH_VALUES[1:]):
+        yield _run(
+            switch_name(subcommand.name, {main: value}),
+            subcommand.argv(*_words(together(subcommand, 0))),
+            environment={main: value},
+        )
 
 
 def _beside(*lists: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
@@ -299,17 +309,21 @@ def _by_one_name(known: Sequence[Subcommand], number: int = 0) -> Iterator[Subco
 
 
 def _dates(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Each day of a week with a subcommand, and each subcommand on one of these days."""
-    # Each of them at another hour.
-    for number, (date, subcommand) in enumerate(_beside(DATES, [*_by_one_name(known)])):
-        prefix = ("env", "DONT_FAKE_MONOTONIC=1", "faketime", f"{date} {2 + 3 * number:02}:00")
+    """Each date with a subcommand, and each subcommand on one of these dates."""
+    for date, subcommand in _beside(DATES, [*_by_one_name(known)]):
+        prefix = ("env", "DONT_FAKE_MONOTONIC=1", "faketime", date)
         yield _run(f"on {date}: {subcommand.name}", subcommand.argv(), prefix=prefix)
 
 
 def _again() -> Iterator[Run]:
     """Commands that are run twice, one after the other, in the same folders."""
     twice = ("sh", "-c", '"$@" && exec "$@"', "sh")
-    for words in (LIST, ("view", RESULT)):
+    for words in (
+        LIST,
+        ("view", RESULT),
+        ("call", f"{MATRIX}.hic", RESOLUTION, "--force"),
+        ("plot", "pd", RESULT, PLOT, "--dpi", "20", "--force"),
+    ):
         yield _run(f"twice: {words[0]}", words, prefix=twice)
 
 

@@ -37,6 +37,7 @@ PLANTED: Mapping[str, str] = {
     "the user's name": "ZqxUser",
     "the user's full name": "ZqxPerson Zqxsurname",
     "the machine's name": "ZqxMachine",
+    "the machine's domain": "ZqxDomain",
     "the machine's identifier": "5a7178206d616368696e65206964aa17",
     "a variable of the environment": "ZqxVariable",
     "an e-mail address in a file of settings": "ZqxMail",
@@ -67,7 +68,7 @@ FOLDER_ENDING = " für Größen"
 NAMES = Names(
     work=PLANTED["the working directory"] + FOLDER_ENDING,
     home=PLANTED["the home folder"],
-    host=PLANTED["the machine's name"],
+    host=PLANTED["the machine's name"] + "." + PLANTED["the machine's domain"],
     user=PLANTED["the user's name"],
     person=PLANTED["the user's full name"],
     machine=PLANTED["the machine's identifier"],
@@ -77,8 +78,10 @@ NAMES = Names(
 COMBINATIONS: Mapping[str, str] = {
     f"{what}, joined by {separator!r}": separator.join(pair)
     for what, pair in (
-        ("the names of user and machine", (NAMES.user, NAMES.host)),
-        ("the names of machine and user", (NAMES.host, NAMES.user)),
+        ("the names of user and machine", (NAMES.user, PLANTED["the machine's name"])),
+        ("the names of machine and user", (PLANTED["the machine's name"], NAMES.user)),
+        ("the names of user and machine, with its domain", (NAMES.user, NAMES.host)),
+        ("the names of machine, with its domain, and user", (NAMES.host, NAMES.user)),
     )
     for separator in ("", "@", ":", "-", "_", ".", "/", "|", ",", " ")
 } | {
@@ -89,6 +92,7 @@ COMBINATIONS: Mapping[str, str] = {
         ("the plot's name", ".png"),
         ("the log's name", ".txt"),
         ("the working directory", FOLDER_ENDING),
+        ("the machine's name", "." + PLANTED["the machine's domain"]),
     )
 }
 """What planted values are together: a hash of that is no hash of either.
@@ -137,7 +141,9 @@ def _fill(folder: Path) -> None:
             "generated-by": PLANTED["the matrix's metadata"],
             "metadata": json.dumps({"note": PLANTED["the matrix's metadata"]}),
         }
-        coolers.make_cooler(folder / "matrix.cool", _chromosomes(), texts)
+        # As many chromosomes as genomes have; those that are short are left out of the search.
+        many = _chromosomes() | {f"ZqxShort{number}": 500_000 for number in range(20)}
+        coolers.make_cooler(folder / "matrix.cool", many, texts)
         coolers.make_cooler(folder / "matrix.mcool", _chromosomes(), texts)
         (folder / "cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
         (folder / "data").write_bytes(b"a small data set")

@@ -27,7 +27,11 @@ PARSE = argparse.ArgumentParser.parse_known_args.__code__
 
 # Events of changes to files, and which argument is the path.
 CHANGES = dict.fromkeys(
-    ("os.chmod", "os.mkdir", "os.remove", "os.rmdir", "os.setxattr", "os.truncate", "os.utime"), 0
+    (
+        *("os.chmod", "os.mkdir", "os.remove", "os.rmdir", "os.setxattr", "os.truncate"),
+        *("os.utime", "sqlite3.connect"),
+    ),
+    0,
 ) | dict.fromkeys(("os.link", "os.rename", "os.symlink"), 1)
 
 asked = {"STRIPEPY_CAPTURE_RECORD"}
@@ -104,7 +108,8 @@ def look_at_write(event: str, arguments: tuple[Any, ...]) -> None:
     absolute = str(Path(os.fsdecode(path)).absolute())
     # The caches are Python's own, for modules that it reads the first time.
     cached = Path(absolute).parent.name == "__pycache__" and ".pyc" in absolute
-    if not absolute.startswith(OURS) and not cached:
+    # What else is changed in the private folder shows afterwards.
+    if event == "os.setxattr" or not (absolute.startswith(OURS) or cached):
         record(written=absolute)
 
 

@@ -30,11 +30,6 @@ def effects_of(evidence: Evidence, seen: Observation) -> list[Effect]:
     return effects(plain, seen, evidence.dictionary) if plain else []
 
 
-def _sent_with(trial: Trial, variable: str) -> list[dict[str, str]]:
-    runs = trial.runs("ambient", where=lambda seen: variable in seen.run.environment)
-    return [trial.evidence.values(seen) for seen in runs]
-
-
 @claim(
     "Attributes in `OTEL_RESOURCE_ATTRIBUTES` are sent to StripePy's maintainers, except those"
     " that StripePy sets itself.",
@@ -43,11 +38,14 @@ def _sent_with(trial: Trial, variable: str) -> list[dict[str, str]]:
     source="opentelemetry-sdk",
 )
 def ambient_resource(trial: Trial) -> None:
-    sent = _sent_with(trial, "OTEL_RESOURCE_ATTRIBUTES")
+    variable = "OTEL_RESOURCE_ATTRIBUTES"
+    runs = trial.runs("ambient", where=lambda seen: variable in seen.run.environment)
+    sent = [trial.evidence.values(seen) for seen in runs]
     new = any(values.get("zqx.key") == "ZqxValue" for values in sent)
     trial.expect(new, "a new key is not sent")
-    overridden = {name for values in sent for name, value in values.items() if "Zqx" in value}
-    trial.expect_equal(sorted(overridden - {"zqx.key"}), sorted(OVERRIDDEN), "overridden")
+    plain = trial.run("download")
+    changed = {name for seen in runs for name in trial.evidence.differing(plain, seen)}
+    trial.expect_equal(sorted(changed - {"zqx.key"}), sorted(OVERRIDDEN), "overridden")
 
 
 @claim(

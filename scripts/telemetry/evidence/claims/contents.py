@@ -1,6 +1,7 @@
 """What a run sends: how much, of what, and whether it is true."""
 
 import ipaddress
+import math
 import re
 from dataclasses import replace
 
@@ -13,6 +14,15 @@ from telemetry.table import machine
 TOLERANCE_SECONDS = 0.05
 
 SENDING = ("commands", "failures", "downloads", "options")
+
+DEFAULTS = {
+    "coefficient_of_variation_threshold": str(math.nextafter(math.inf, 0)),
+    "name": "unknown",
+    "relative_change_threshold": "0",
+    "stripepy_hdf5": "not-applicable",
+    "with_biodescriptors": '["chrom1", "start1", "end1", "chrom2", "start2", "end2"]',
+}
+"""What StripePy fills in for options without a default of their own, by destination."""
 
 # What OpenTelemetry needs to carry a message: of none of the four kinds.
 CARRIER = re.compile(
@@ -29,10 +39,10 @@ def _sends(seen: Observation) -> bool:
 @claim(
     "Each run of a `stripepy` subcommand, unless it is killed, sends one message, which holds one"
     " OpenTelemetry span.",
-    (*SENDING, "endings", "memory"),
+    (*SENDING, "endings", "unreachable", "results", "memory"),
 )
 def one_span(trial: Trial) -> None:
-    for seen in trial.runs(*SENDING, "endings", where=_sends):
+    for seen in trial.runs(*SENDING, "endings", "unreachable", "results", where=_sends):
         spans = sum(row.field == "span_id" for row in trial.evidence.rows(seen))
         trial.expect(
             len(seen.bodies) == 1 and spans == 1,
@@ -60,12 +70,12 @@ def workers(trial: Trial) -> None:
 @claim(
     "Unless your own OpenTelemetry settings change it, each message holds the fields that this"
     " site lists for its subcommand, and no others.",
-    (*SENDING, "endings", "transport", "unreachable"),
+    (*SENDING, "endings", "transport", "unreachable", "results"),
 )
 def fields(trial: Trial) -> None:
     for seen in trial.runs(
         *SENDING,
-        *("endings", "transport", "unreachable"),
+        *("endings", "transport", "unreachable", "results"),
         where=lambda seen: bool(seen.bodies) or _sends(seen),
     ):
         # What is refused may be sent again, but no more than before.
@@ -130,24 +140,21 @@ def true_values(trial: Trial) -> None:
 
 
 @claim(
-    "Parameters of `stripepy call` that you leave out are sent with their default values.",
+    "Parameters that you leave out are sent with their default values.",
     ("commands",),
 )
 def parameters(trial: Trial) -> None:
-    run = trial.run("call")
-    values = trial.evidence.values(run)
-    known = {
-        f"params.{option.dest}": option.default
-        for subcommand in trial.evidence.subcommands
-        if subcommand.name == "call"
-        for option in subcommand.options
-    }
-    for name, value in values.items():
-        if known.get(name) is not None:
-            trial.expect(
-                value == str(known[name]).replace("False", "false"),
-                f"{name} is {value}, not the default {known[name]}",
-            )
+    for subcommand in trial.evidence.subcommands:
+        if subcommand.name not in trial.evidence.by_name:
+            continue
+        values = trial.evidence.values(trial.run(subcommand.name))
+        for option in subcommand.options:
+            if option.field in values and option.flag not in subcommand.argv():
+                filled_in = "" if option.default else DEFAULTS.get(option.dest)
+                default = filled_in or str(option.default).lower()
+                what = f"{option.field} of `stripepy {subcommand.name}`"
+                trial.expect_equal(values[option.field], default, what)
+    values = trial.evidence.values(trial.run("call"))
     expected = {"params.contact_map_format": "hic", "params.contact_map_resolution": "10000"}
     for name, value in expected.items():
         trial.expect(values.get(name) == value, f"{name} is {values.get(name)}, not {value}")

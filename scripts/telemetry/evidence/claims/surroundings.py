@@ -26,12 +26,12 @@ def surroundings(trial: Trial) -> None:
 
 
 @claim(
-    "On each day from {first} to {last}, with one subcommand a day and each day at another hour,"
-    " the message is the same as today, apart from the times.",
+    "On {dates}, with one subcommand on each date, the message is the same as today, apart from"
+    " the times.",
     ("commands", "dates"),
 )
 def dates(trial: Trial) -> None:
-    trial.facts |= {"first": DATES[0], "last": DATES[-1]}
+    trial.facts["dates"] = listed(DATES)
     tested = trial.runs("dates")
     missing = {day for day in DATES if not any(day in seen.run.name for seen in tested)}
     trial.expect(not missing, f"not tested: {sorted(missing)}")
@@ -51,6 +51,7 @@ def second_run(trial: Trial) -> None:
     for seen in trial.runs("again"):
         what = f"`{seen.run.command}`, run twice"
         trial.expect_equal(len(seen.bodies), 2, f"messages of {what}")
-        first, second = (replace(seen, bodies=(body,)) for body in seen.bodies[:2])
-        different = trial.evidence.differing(first, second)
-        trial.expect(not different, f"the second message of {what}, differs in {different}")
+        first, *others = (replace(seen, bodies=(body,)) for body in seen.bodies)
+        for second in others:
+            different = trial.evidence.differing(first, second)
+            trial.expect(not different, f"the second message of {what}, differs in {different}")

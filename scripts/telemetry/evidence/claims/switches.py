@@ -1,11 +1,17 @@
 """Switching telemetry off."""
 
+import re
+from pathlib import PurePosixPath
+
 from telemetry.box.world import DATA_HOSTS
-from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCH_VALUES, SWITCHES
+from telemetry.evidence.conditions import OFF, OTHER_SWITCHES, SWITCH_VALUES, SWITCHES
 from telemetry.evidence.judging import Trial, Void, claim
 from telemetry.evidence.subcommands import together_name
 from telemetry.records.runs import Observation
 from telemetry.table.differences import files_of
+
+# Times, and how long something took.
+NUMBERS = r"\d[\d:.]*(ms|us|ns|s|m)?"
 
 
 def _with(trial: Trial, variable: str) -> list[Observation]:
@@ -133,7 +139,7 @@ def without_opentelemetry(trial: Trial) -> None:
 
 @claim(
     "StripePy does not tell its users of its telemetry, unless they ask for debug messages.",
-    ("commands", "options"),
+    ("commands", "options", "surroundings", "switches"),
     reason="It logs its messages about telemetry only at debug level.",
     source="cli/telemetry.py",
 )
@@ -144,6 +150,14 @@ def no_notice(trial: Trial) -> None:
     for seen in trial.runs("commands", "surroundings"):
         named = "telemetry" in (seen.stderr + seen.stdout).lower()
         trial.expect(not named, f"`{seen.run.command}` names telemetry")
+    # Whatever words it would choose.
+    for off in trial.runs("switches", where=lambda s: OFF.items() <= s.run.environment.items()):
+        on = trial.run(off.run.subcommand)
+        said = [
+            re.sub(NUMBERS, "", seen.stderr.replace(str(PurePosixPath(seen.folder).parent), ""))
+            for seen in (on, off)
+        ]
+        trial.expect(said[0] == said[1], f"`{on.run.command}` says something else without")
 
 
 @claim(
