@@ -43,7 +43,7 @@ PLANTED: Mapping[str, str] = {
     "an e-mail address in a file of settings": "ZqxMail",
     "the input's name": "ZqxMatrix",
     "the result's name": "ZqxResult",
-    "the log's name": "ZqxLog",
+    "the log's name": "ZqxDiary",
     "the plot's name": "ZqxPlot",
     "the plots' folder": "ZqxFigures",
     "the first chromosome's name": "ZqxChrom1",

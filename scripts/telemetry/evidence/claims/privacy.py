@@ -70,7 +70,7 @@ OUTPUTS = frozenset(
         "ZqxOther.hic",
         "ZqxMatrix.10000.hdf5",
         "ZqxPlot.png",
-        "ZqxLog.txt",
+        "ZqxDiary.txt",
         "ZqxFigures",
         "ZqxMatrix.12345.hdf5",
         "ZqxCut.10000.hdf5",
