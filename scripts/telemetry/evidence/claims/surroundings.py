@@ -26,8 +26,8 @@ def surroundings(trial: Trial) -> None:
 
 
 @claim(
-    "On {dates}, with one subcommand on each date, the message is the same as today, apart from"
-    " the times.",
+    "With the clock set to {dates}, and one subcommand run at each of these times, the message is"
+    " the same as today, apart from the times in it.",
     ("commands", "dates"),
 )
 def dates(trial: Trial) -> None:
