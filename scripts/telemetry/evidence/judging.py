@@ -162,6 +162,16 @@ class Trial:
         if not holds:
             self.failures.append(otherwise)
 
+    def require_tested(self, missing: Iterable[str], what: str) -> None:
+        """Give no verdict where conditions are missing and nothing speaks against the claim yet.
+
+        Raises:
+            NotMade: If there are any.
+        """
+        self.counts["checks"] += 1
+        if (without := sorted(missing)) and not self.failures:
+            raise NotMade(f"{what} was not tested with {without}")
+
     def expect_equal(self, found: object, expected: object, what: str) -> None:
         """Expect a value, and write down what it is otherwise."""
         self.expect(found == expected, f"{what}: {found}, expected {expected}")

@@ -76,6 +76,7 @@ OTHERS = frozenset(
         "PYTHONDOCS",
         "PYTHONTZPATH",
         "PYTHONUSERBASE",
+        "PYTHON_COLORS",
         "REQUEST_METHOD",
         "SCIPY_ARRAY_API",
         "SCIPY_DEVICE",

@@ -29,11 +29,11 @@ def _silences(trial: Trial, variable: str, *values: str, silent: bool) -> None:
             trial.expect_silence(seen)
         else:
             trial.expect_no_effect(seen)
-    missing = {*values} - {seen.run.environment[variable] for seen in tested}
-    trial.expect(not missing, f"{variable} was not tested with {sorted(missing)}")
+    trial.require_tested({*values} - {seen.run.environment[variable] for seen in tested}, variable)
     same = {s.name: s.same_as or s.name for s in trial.evidence.subcommands if s.base is not None}
-    untested = sorted({*same.values()} - {same[seen.run.subcommand] for seen in tested})
-    trial.expect(not untested, f"{variable} was not tested with {untested}")
+    trial.require_tested(
+        {*same.values()} - {same[seen.run.subcommand] for seen in tested}, variable
+    )
 
 
 @claim(
