@@ -101,6 +101,7 @@ class Trial:
         self.evidence = evidence
         self.looked_at: dict[str, Observation] = {}
         self.failures: list[str] = []
+        self.missing: list[str] = []
         self.counts: Counter[str] = Counter()
         self.facts: dict[str, str] = {}
 
@@ -163,14 +164,10 @@ class Trial:
             self.failures.append(otherwise)
 
     def require_tested(self, missing: Iterable[str], what: str) -> None:
-        """Give no verdict where conditions are missing and nothing speaks against the claim yet.
-
-        Raises:
-            NotMade: If there are any.
-        """
+        """Give no verdict where conditions are missing and nothing speaks against the claim."""
         self.counts["checks"] += 1
-        if (without := sorted(missing)) and not self.failures:
-            raise NotMade(f"{what} was not tested with {without}")
+        if without := sorted(missing):
+            self.missing.append(f"{what} was not tested with {without}")
 
     def expect_equal(self, found: object, expected: object, what: str) -> None:
         """Expect a value, and write down what it is otherwise."""
@@ -278,6 +275,8 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
         grounds = trial.failures
         if not trial.counts["checks"]:
             raise Void("nothing was checked")
+        if trial.missing and not trial.failures:
+            raise NotMade("; ".join(trial.missing))
         if claim.reason:
             verdict = Verdict.STALE if trial.failures else Verdict.KNOWN_LIMIT
         else:
