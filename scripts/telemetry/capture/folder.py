@@ -77,8 +77,12 @@ class PrivateFolder:
             path: path.stat(follow_symlinks=path.exists()).st_ctime_ns
             for folder in (self.work, self.home, self.temporary)
             for path in sorted(folder.rglob("*"))
-            if not (path.is_dir() and (path.name.startswith("pymp-") or any(path.iterdir())))
-            and not path.is_socket()
+            if not (path.is_dir() and any(path.iterdir()))
+            and not (
+                path.relative_to(folder).parts[0].startswith("pymp-")
+                and folder == self.temporary
+                and (path.is_dir() or path.is_socket())
+            )
         }
 
     def keep(self, run: Run, files: Path) -> None:
