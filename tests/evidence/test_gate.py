@@ -74,6 +74,33 @@ def sending(code: str) -> Edit:
     )
 
 
+def sending_again(status: int, code: str) -> Edit:
+    """Send what is answered with a status again, once some code has changed the request."""
+    return before(
+        TELEMETRY,
+        SPAN,
+        f"""import requests
+send = requests.Session.send
+def twice(self, request, **rest):
+    answer = send(self, request, **rest)
+    if answer.status_code == {status}:
+        {code}
+        answer = send(self, request, **rest)
+    return answer
+requests.Session.send = twice""",
+    )
+
+
+def packing(code: str) -> Edit:
+    """Wrap what packs the message."""
+    wrap = "import gzip\nplain = gzip.GzipFile\ngzip.GzipFile = "
+    return before(
+        TELEMETRY,
+        SPAN,
+        f"{wrap}lambda *places, **rest: plain(*places, **{{**rest, {code}}})",
+    )
+
+
 TELLS_OF_HOME = before(
     VIEW, VIEWING,
     "p = __import__('pathlib').Path.home()\ntry: (p / '.zqx').write_text('1'); (p / '.zqx').unlink()\nexcept OSError as e: telem_span.set_attribute(f'params.home{e.errno}', 1)",
@@ -470,7 +497,7 @@ TOGETHER = {
             "second-run", "params.zqx", ("twice: download", "twice: view"),
         ),
         "the header of gzip holds a name": Change(
-            before(TELEMETRY, SPAN, "import gzip\nplain = gzip.GzipFile\ngzip.GzipFile = lambda *places, **rest: plain(*places, **{**rest, 'filename': 'zqx'})"),
+            packing("'filename': 'zqx'"),
             "compressed", "which hold more", VIEWED,
         ),
         "an identifier is stored where Python keeps its modules": Change(
@@ -520,7 +547,7 @@ TOGETHER = {
             "same-every-way", "differ in ['unobserved']", LISTED,
         ),
         "gzip holds another time": Change(
-            before(TELEMETRY, SPAN, "import gzip\nplain = gzip.GzipFile\ngzip.GzipFile = lambda *places, **rest: plain(*places, **{**rest, 'mtime': 7})"),
+            packing("'mtime': 7"),
             "compressed", "which hold more", VIEWED,
         ),
         "the proxy is told more": Change(
@@ -578,11 +605,11 @@ TOGETHER = {
             "fields", "undocumented-field: params.again", ("delay: the collector answers 404, 1",),
         ),
         "a header is added if the collector fails": Change(
-            before(TELEMETRY, SPAN, "import requests\nsend = requests.Session.send\ndef twice(self, request, **rest):\n    answer = send(self, request, **rest)\n    if answer.status_code == 500:\n        request.headers['x-zqx'] = '1'\n        answer = send(self, request, **rest)\n    return answer\nrequests.Session.send = twice"),
+            sending_again(500, "request.headers['x-zqx'] = '1'"),
             "headers", "x-zqx", ("delay: the collector answers 500, 1",),
         ),
         "what is refused goes to another address": Change(
-            before(TELEMETRY, SPAN, "import requests\nsend = requests.Session.send\ndef twice(self, request, **rest):\n    answer = send(self, request, **rest)\n    if answer.status_code == 400:\n        request.url = request.url.replace('v1', 'v2')\n        answer = send(self, request, **rest)\n    return answer\nrequests.Session.send = twice"),
+            sending_again(400, "request.url = request.url.replace('v1', 'v2')"),
             "destination", "/v2/traces", (*LISTED, "delay: the collector answers 400, 1"),
         ),
         "a collector that fails breaks the run": Change(

@@ -80,9 +80,6 @@ TRUST = [
         "SSL_CERT_FILE",
     )
 ]
-PROXIES = [
-    f"proxy: {n}" for n in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY")
-]
 NETRC = ["netrc: for the collector", "netrc: default", "netrc: NETRC"]
 
 # For each claim: what was seen, and what becomes of it.
@@ -94,7 +91,7 @@ OBSERVED: dict[str, tuple[list[Observation], Verdict]] = {
         [seen("call"), seen("view")],
         Verdict.DOES_NOT_HOLD,
     ),
-    "proxies": (with_headers(PROXIES), Verdict.DOES_NOT_HOLD),
+    "proxies": (with_headers(test_gate.PROXIED), Verdict.DOES_NOT_HOLD),
     "trust": (
         [seen("an authority that is not trusted"), *with_headers(TRUST)],
         Verdict.DOES_NOT_HOLD,

@@ -191,12 +191,13 @@ def _attempts(
     addresses: list[str],
 ) -> Iterator[str]:
     """Yield every attempt to reach anything but the collector and what the command line names."""
+    served = {world.host, *run.hosts}
     for name in seen.look_ups:
-        if name not in {world.host, *run.hosts, *run.missing_hosts}:
+        if name not in served.union(run.missing_hosts):
             yield f"look-up of {name}"
     for called in seen.server_names:
         # Whoever passes an encrypted connection on can read it.
-        if called not in {world.host, *run.hosts}:
+        if called not in served:
             yield f"connection to a server called {called}"
     if counts["unrouted"] and run.network not in WITHOUT_ROUTES:
         yield f"{counts['unrouted']} packets that had no way out"

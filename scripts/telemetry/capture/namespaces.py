@@ -65,8 +65,8 @@ def enter(
     Returns:
         False where the system allows no such namespaces; then nothing has changed.
     """
-    more = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC
-    if not _unshare(CLONE_NEWUSER | CLONE_NEWNET | more, user):
+    kinds = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC
+    if not _unshare(kinds, user):
         return False
     socket.sethostname(host_name)
     _mount(None, "/", MS_REC | MS_PRIVATE)

@@ -25,6 +25,7 @@ from telemetry.evidence.subcommands import (
     PLOT,
     RESOLUTION,
     Subcommand,
+    as_typed,
     option_argv,
     together,
     together_name,
@@ -221,7 +222,7 @@ def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
     chosen = [together(subcommand, number) for number, subcommand in enumerate(ordered)]
     for subcommand, values in zip(ordered, chosen, strict=True):
         tested |= {*values.items()}
-        yield _run(together_name(subcommand.name), subcommand.argv(*_words(values)))
+        yield _run(together_name(subcommand.name), subcommand.argv(*as_typed(values)))
     for subcommand, values in zip(ordered, chosen, strict=True):
         for option in subcommand.options:
             left_out = option.flag not in {*values, *subcommand.argv()}
@@ -231,10 +232,6 @@ def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
                 if (by_itself and pair not in alone) or (left_out and value == option.values[0]):
                     alone.add(pair)
                     yield _run(option.run_name(value), option_argv(subcommand, option, value))
-
-
-def _words(options: Mapping[str, str]) -> Iterator[str]:
-    return filter(None, chain.from_iterable(options.items()))
 
 
 def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
@@ -254,7 +251,7 @@ def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     for subcommand, value in _beside([*_by_one_name(known)], SWITCH_VALUES[1:]):
         yield _run(
             switch_name(subcommand.name, {main: value}),
-            subcommand.argv(*_words(together(subcommand, 0))),
+            subcommand.argv(*as_typed(together(subcommand, 0))),
             environment={main: value},
         )
 

@@ -1,7 +1,8 @@
 """StripePy's subcommands and options, as its own parser describes them, with values to test."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from telemetry.evidence.planted import MATRIX, PLANTED, RESULT, TYPED
@@ -205,5 +206,10 @@ def _excluded(option: Option) -> set[str]:
 
 def option_argv(subcommand: Subcommand, option: Option, value: str) -> tuple[str, ...]:
     """Return the command line that tests an option."""
-    words = tuple(subcommand.name.split()) if option.dest in ALONE else subcommand.argv()
-    return (*words, option.flag, *([value] if value else ()), *COMPANIONS.get(option.dest, ()))
+    base = tuple(subcommand.name.split()) if option.dest in ALONE else subcommand.argv()
+    return (*base, *as_typed({option.flag: value}), *COMPANIONS.get(option.dest, ()))
+
+
+def as_typed(options: Mapping[str, str]) -> Iterator[str]:
+    """Yield options as they are typed, each with its value, if it has one."""
+    return filter(None, chain.from_iterable(options.items()))

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -183,18 +183,23 @@ def random_identifiers(trial: Trial) -> None:
         )
         for (_, piece), count in drawn.items():
             trial.expect(count == 1, f"{name} has {piece} in {count} messages")
-        bits = [f"{int(text, 16):0{4 * len(text)}b}" for text in digits if HEX.fullmatch(text)]
-        for at, drawn_bits in enumerate(zip(*bits, strict=False)):
-            ones, rest = drawn_bits.count("1"), drawn_bits.count("0")
-            even = (ones - rest) ** 2 <= SIGMAS**2 * len(bits)
-            settled = name == "service.instance.id" and at in UUID_BITS
-            trial.expect(even or settled, f"bit {at} of {name} is 1 in {ones} of {len(bits)}")
+        _expect_even_bits(trial, name, [text for text in digits if HEX.fullmatch(text)])
     for name in TIMES:
         fractions = [values[name][-7:-1] for values in messages if name in values]
         # A clock that shows no nanoseconds leaves too few digits to be told apart by.
         if not all(ending.endswith("000") for ending in fractions):
             for ending, count in Counter(fractions).items():
                 trial.expect(count < AGREEING, f"{name} ends in {ending} in {count} messages")
+
+
+def _expect_even_bits(trial: Trial, name: str, digits: Sequence[str]) -> None:
+    """Expect that each bit of an identifier is about as often 1 as 0 in all messages."""
+    bits = [f"{int(text, 16):0{4 * len(text)}b}" for text in digits]
+    for at, drawn in enumerate(zip(*bits, strict=False)):
+        ones = drawn.count("1")
+        even = (2 * ones - len(bits)) ** 2 <= SIGMAS**2 * len(bits)
+        settled = name == "service.instance.id" and at in UUID_BITS
+        trial.expect(even or settled, f"bit {at} of {name} is 1 in {ones} of {len(bits)}")
 
 
 @claim(

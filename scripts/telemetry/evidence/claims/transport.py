@@ -165,12 +165,12 @@ def headers(trial: Trial) -> None:
         # What `netrc` says is another claim's.
         apart = {"authorization"} if seen.run.home_files else set()
         for request in seen.wire.requests:
-            names = [name for name, _ in request.headers if name.lower() not in apart]
-            found = sorted((name.lower(), request.header(name.lower())) for name in names)
+            pairs = [(n, value) for n, value in request.headers if n.lower() not in apart]
+            found = sorted((name.lower(), value) for name, value in pairs)
             sent = {**expected, "content-length": str(len(request.wire))}
             different = sorted({*found} ^ {*sent.items()})
             trial.expect(found == sorted(sent.items()), f"`{seen.run.command}`: {different}")
-            orders.add(", ".join(names))
+            orders.add(", ".join(name for name, _ in pairs))
     trial.expect(len(orders) == 1, f"the order of headers differs: {'; '.join(sorted(orders))}")
 
 
