@@ -249,7 +249,7 @@ class _Process:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _end)
         stripepy = str(self.world.interpreter.with_name("stripepy"))
-        pipe = _full_pipe() if run.ending is not Ending.NORMAL else None
+        pipe = _full_pipe() if run.ending is not Ending.NORMAL and not run.ends_after else None
         if pipe and run.ending is Ending.CLOSED_PIPE:
             os.close(pipe[0])
         terminal = pty.openpty() if run.terminal else None
@@ -279,8 +279,10 @@ class _Process:
             threading.Thread(target=_drain, args=(terminal[0], kept), daemon=True).start()
         try:
             threading.Thread(target=_quieten, args=(process.pid,), daemon=True).start()
-            if pipe and run.ending.signal is not None:
-                self._interrupt(process, pipe[0], run.ending.signal)
+            if run.ending.signal is not None:
+                self._interrupt(process, run.ending.signal)
+                if pipe:
+                    threading.Thread(target=_drain, args=(pipe[0],), daemon=True).start()
             status = process.wait(run.timeout)
             return status, False, started, time.time()
         except subprocess.TimeoutExpired:
@@ -291,17 +293,21 @@ class _Process:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
-    def _interrupt(self, process: subprocess.Popen[bytes], pipe: int, number: int) -> None:
-        """Send a signal once the run's output has begun and is held up by a pipe that is full."""
+    def _interrupt(self, process: subprocess.Popen[bytes], number: int) -> None:
+        """Send a signal as soon as it is due."""
         deadline = time.monotonic() + self.run.timeout
-        where = Path("/proc", str(process.pid), "wchan")
-        while "pipe_w" not in where.read_text() and time.monotonic() < deadline:
+        while not self._is_due(process.pid) and time.monotonic() < deadline:
             if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
                 return
             time.sleep(0.01)
         # A terminal's Ctrl-C reaches every process of the command.
         (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
-        threading.Thread(target=_drain, args=(pipe,), daemon=True).start()
+
+    def _is_due(self, process: int) -> bool:
+        """Whether the run has said what it has to, or is held up by a pipe that is full."""
+        if last := self.run.ends_after:
+            return last in self.folder.text("stderr")
+        return "pipe_w" in Path("/proc", str(process), "wchan").read_text()
 
 
 def _end(number: int, frame: object) -> None:

@@ -49,6 +49,8 @@ class PrivateFolder:
             (self.home / name).parent.mkdir(exist_ok=True)
             (self.home / name).write_text(text.replace("{host}", host))
             (self.home / name).chmod(0o600)
+        if run.fonts:
+            shutil.copytree(files / "fonts", self.home / ".cache" / "matplotlib")
         self.record.touch()
 
     def link_inputs(self, run: Run, files: Path) -> None:

@@ -98,8 +98,12 @@ class Run:
     inputs: Mapping[str, str] = field(default_factory=dict)
     # Files to find in the home folder: text by name; `{host}` is the collector's.
     home_files: Mapping[str, str] = field(default_factory=dict)
+    # Whether matplotlib finds its list of fonts there, which takes time to make.
+    fonts: bool = False
     network: Network = Network.ANSWERS  # what it meets when it wants to reach its collector
     ending: Ending = Ending.NORMAL  # how it is brought to its end
+    # What it has to say before a signal comes; empty if that comes when its output has begun.
+    ends_after: str = ""
     # Files to take into the world's folder: name there by name in the working directory.
     keep: Mapping[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()  # words before `stripepy`
