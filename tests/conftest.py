@@ -76,6 +76,7 @@ TOOLS = {
     ),
     "lmod": _file("shell", "lmod", "/usr/share/lmod/lmod/init/bash", ".ci/lmod"),
     "systemd": _file("shell", "systemd", "/usr/lib/systemd/systemd", "apt-get install systemd"),
+    "slurm": _program("shell", "sbatch", "slurmctld slurmd slurm-client munge"),
     "faketime": _program("gate", "faketime", "faketime"),
     "rotel": Tool(
         "collector",

@@ -8,21 +8,24 @@ tested. Two runs of the real program show what it does with the variable.
 import json
 import sys
 import sysconfig
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from ruamel.yaml import YAML
 
 from conftest import ROOT, need, run
+from slurm import cluster
 from snippets import COMMAND, SWITCH, Place, Snippet, snippets, tried
 from telemetry.capture.process import capture
 from telemetry.records.runs import Mode, Observation, Run
 
 SNIPPETS = [*tried("switch-off"), *tried("administrators")]
 [LEAVE] = [snippet for snippet in SNIPPETS if "deactivate.d" in snippet.caption]
-SLOW = {"Jupyter", "Snakemake", "EasyBuild"}
+SLOW = {"Jupyter", "Snakemake", "EasyBuild", "Slurm"}
 INIT = {
     "environment-modules": "/usr/share/modules/init/bash",
     "lmod": "/usr/share/lmod/lmod/init/bash",
@@ -129,9 +132,19 @@ def easybuild(place: Place, snippet: Snippet) -> str:
 
 
 def slurm(place: Place, snippet: Snippet) -> str:
-    """As Slurm's manual says: what a line that begins with `export` assigns is set."""
-    printed = place.run("sh", place.write("prolog.sh", snippet.code)).splitlines()
-    return with_variables(place, [line[7:] for line in printed if line.startswith("export ")])
+    """In a cluster; a prolog has to work for a job that takes no variables with it."""
+    need("slurm")
+    prolog, submit = "#!/bin/sh\n", snippet.code
+    if "prolog" in snippet.file:
+        prolog, submit = snippet.code, "sbatch --export=NONE job.sh"
+    place.write("job.sh", f"#!/bin/bash\nPATH={place.bin}:$PATH\n{COMMAND}\n")
+    # A short name, for a socket.
+    with TemporaryDirectory(dir="/tmp") as folder, cluster(Path(folder), prolog) as settings:
+        said = place.run("env", f"SLURM_CONF={settings}", "bash", "-c", submit)
+        deadline = time.monotonic() + 60
+        while not place.record.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+    return said
 
 
 def systemd(place: Place, snippet: Snippet) -> str:
@@ -180,7 +193,7 @@ TOOL: dict[str, Callable[[Place, Snippet], str]] = {
     "Environment Modules and Lmod": modules,
     "Lmod": modules,
     "EasyBuild": easybuild,
-    "sh, without Slurm": slurm,
+    "Slurm": slurm,
     "systemd's generator": systemd,
     "bash, without GitHub": action,
     "a login session of bash": login,
