@@ -43,21 +43,13 @@ def main() -> int:
     topics = {topic for claim in chosen for topic in claim.topics}
     with planted.planted_world(exporter["endpoint"]) as made:
         plan = verification.make_plan(made)
-        evidence = verification.gather(plan, topics, options.subcommand, made, _progress())
+        evidence = verification.gather(plan, topics, made, _progress())
     judgements = [judge(claim, evidence) for claim in chosen]
-    if options.subcommand:
-        # What needs other subcommands cannot be decided.
-        judgements = [judgement for judgement in judgements if not judgement.not_made]
-        if not judgements:
-            raise UserError(
-                f"no claim can be decided by `{options.subcommand}` alone",
-                "leave --subcommand away, or choose another claim",
-            )
     found = [finding for judgement in judgements for finding in judgement.findings()]
     if options.report:
         report = verification.build(evidence, judgements)
         files.replace({options.report.absolute(): documents.render(report)})
-    if not (options.only or options.subcommand or found):
+    if not (options.only or found):
         found = _compare(verification.build(evidence, judgements), write=not options.check)
     findings.show(found, files.CLAIMS)
     _summarise(judgements, len(evidence.by_name))
@@ -72,7 +64,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", default=[], metavar="ID", help="test this claim; can be repeated"
     )
-    parser.add_argument("--subcommand", metavar="NAME", help="run this subcommand only")
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write what was found to this file, as JSON"
     )

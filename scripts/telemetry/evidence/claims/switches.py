@@ -168,7 +168,7 @@ def no_notice(trial: Trial) -> None:
     source="cli/setup.py",
 )
 def no_status_command(trial: Trial) -> None:
-    for seen in trial.runs("refusals"):
+    for seen in trial.runs():
         # The help does not list every option; these runs have every one of the program itself.
         text = f"{seen.run.argv} {seen.stdout} {seen.stderr}".lower()
         if "--help" in seen.run.argv and "usage" not in text:
