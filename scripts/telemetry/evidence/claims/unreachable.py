@@ -24,6 +24,9 @@ class Delay:
     least: float  # the shortest delay, in seconds
     most: float  # the longest delay, in seconds
 
+    def __str__(self) -> str:
+        return f"{self.network}: {self.least:.1f} to {self.most:.1f} s"
+
 
 def delays(evidence: Evidence) -> list[Delay]:
     """Return the delays in every network that was tested here."""
@@ -48,6 +51,16 @@ def _delays(trial: Trial, networks: Sequence[Network]) -> list[Delay]:
     found = [delay for delay in delays(trial.evidence) if delay.network in networks]
     trial.expect(len(found) == len(networks), "not every network was tested")
     return found
+
+
+def _expect_at_once(trial: Trial, *networks: Network) -> None:
+    for delay in _delays(trial, networks):
+        trial.expect(delay.least < 1, str(delay))
+
+
+def _expect_delays(trial: Trial, *networks: Network) -> None:
+    for delay in _delays(trial, networks):
+        trial.expect(delay.most >= 1 and delay.least <= LONGEST_SECONDS, str(delay))
 
 
 @claim(
@@ -75,8 +88,7 @@ def _untimed(text: str) -> list[str]:
     ("unreachable",),
 )
 def delay_none(trial: Trial) -> None:
-    for delay in _delays(trial, (Network.ANSWERS,)):
-        trial.expect(delay.least < 1, f"{delay.network}: at least {delay.least:.1f} s")
+    _expect_at_once(trial, Network.ANSWERS)
 
 
 @claim(
@@ -87,11 +99,7 @@ def delay_none(trial: Trial) -> None:
     source="opentelemetry-exporter-otlp-proto-http",
 )
 def delay_no_network(trial: Trial) -> None:
-    for delay in _delays(trial, (Network.NO_NETWORK,)):
-        trial.expect(
-            delay.most >= 1 and delay.least <= LONGEST_SECONDS,
-            f"{delay.network}: {delay.least:.1f} to {delay.most:.1f} s",
-        )
+    _expect_delays(trial, Network.NO_NETWORK)
 
 
 @claim(
@@ -99,8 +107,7 @@ def delay_no_network(trial: Trial) -> None:
     ("unreachable",),
 )
 def delay_errors(trial: Trial) -> None:
-    for delay in _delays(trial, AT_ONCE):
-        trial.expect(delay.least < 1, f"{delay.network}: at least {delay.least:.1f} s")
+    _expect_at_once(trial, *AT_ONCE)
 
 
 @claim(
@@ -111,12 +118,8 @@ def delay_errors(trial: Trial) -> None:
     source="opentelemetry-exporter-otlp-proto-http",
 )
 def delay_seconds(trial: Trial) -> None:
-    others = [n for n in UNREACHABLE if n not in {*AT_ONCE, Network.SILENT_NAME_SERVER}]
-    for delay in _delays(trial, others):
-        trial.expect(
-            delay.most >= 1 and delay.least <= LONGEST_SECONDS,
-            f"{delay.network}: {delay.least:.1f} to {delay.most:.1f} s",
-        )
+    others = {*UNREACHABLE} - {*AT_ONCE, Network.SILENT_NAME_SERVER}
+    _expect_delays(trial, *others)
 
 
 @claim(
@@ -128,4 +131,4 @@ def delay_seconds(trial: Trial) -> None:
 )
 def delay_name_server(trial: Trial) -> None:
     for delay in _delays(trial, (Network.SILENT_NAME_SERVER,)):
-        trial.expect(6 < delay.most < 40, f"{delay.network}: up to {delay.most:.1f} s")
+        trial.expect(6 < delay.most < 40, str(delay))
