@@ -1,9 +1,11 @@
 """How a claim is decided: a sentence, and a judge who looks at observations."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
 
 from google.protobuf.message import DecodeError
 
@@ -88,6 +90,12 @@ def outcome(seen: Observation) -> Outcome:
     # Whoever has read enough closes the pipe: stripepy was done by then.
     closed = seen.run.ending is Ending.CLOSED_PIPE
     return "failure" if seen.exit_status and not closed else "success"
+
+
+def untimed_messages(seen: Observation) -> str:
+    """Return what a run printed as messages and errors, without times and its own folder."""
+    folder = str(PurePosixPath(seen.folder).parent)
+    return re.sub(r"\d[\d:.]*(ms|us|ns|s|m)?", "", seen.stderr.replace(folder, ""))
 
 
 class Trial:

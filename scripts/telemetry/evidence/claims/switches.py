@@ -1,17 +1,11 @@
 """Switching telemetry off."""
 
-import re
-from pathlib import PurePosixPath
-
 from telemetry.box.world import DATA_HOSTS
 from telemetry.evidence.conditions import OFF, OTHER_SWITCHES, SWITCH_VALUES, SWITCHES
-from telemetry.evidence.judging import Trial, Void, claim
+from telemetry.evidence.judging import Trial, Void, claim, untimed_messages
 from telemetry.evidence.subcommands import together_name
 from telemetry.records.runs import Observation
 from telemetry.table.differences import files_of
-
-# Times, and how long something took.
-NUMBERS = r"\d[\d:.]*(ms|us|ns|s|m)?"
 
 
 def _with(trial: Trial, variable: str) -> list[Observation]:
@@ -153,11 +147,8 @@ def no_notice(trial: Trial) -> None:
     # Whatever words it would choose.
     for off in trial.runs("switches", where=lambda s: OFF.items() <= s.run.environment.items()):
         on = trial.run(off.run.subcommand)
-        said = [
-            re.sub(NUMBERS, "", seen.stderr.replace(str(PurePosixPath(seen.folder).parent), ""))
-            for seen in (on, off)
-        ]
-        trial.expect(said[0] == said[1], f"`{on.run.command}` says something else without")
+        same = untimed_messages(on) == untimed_messages(off)
+        trial.expect(same, f"`{on.run.command}` says something else without")
 
 
 @claim(

@@ -1,14 +1,11 @@
 """What happens, and how long it takes, when the collector cannot be reached."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from telemetry.evidence.conditions import REPEATS, UNREACHABLE, delay_name
-from telemetry.evidence.judging import Evidence, Trial, claim
+from telemetry.evidence.judging import Evidence, Trial, claim, untimed_messages
 from telemetry.records.runs import Network
-
-TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} ")
 
 # The time-out, and what a busy machine takes to give up.
 LONGEST_SECONDS = 7.5
@@ -72,15 +69,10 @@ def unreachable_same(trial: Trial) -> None:
     off = trial.run(delay_name("off", 0))
     for seen in trial.runs():
         found, expected = (
-            (one.exit_status, one.stdout, _untimed(one.stderr)) for one in (seen, off)
+            (one.exit_status, one.stdout, untimed_messages(one)) for one in (seen, off)
         )
         what = f"exit status {seen.exit_status}, says {seen.stderr!r}"
         trial.expect(found == expected, f"{seen.run.network}: {what}")
-
-
-def _untimed(text: str) -> list[str]:
-    """The lines, without the times that stand before messages."""
-    return [TIME.sub("", line, count=1) for line in text.splitlines()]
 
 
 @claim(
