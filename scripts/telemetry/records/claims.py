@@ -23,10 +23,6 @@ class Verdict(StrEnum):
     NOT_TRIED = "not tested here"
 
 
-PUBLISHED = frozenset({Verdict.HOLDS, Verdict.KNOWN_LIMIT, Verdict.NOT_TRIED})
-"""Verdicts with which a claim may stand on a page."""
-
-
 class Example(Record):
     """A value that a run sent."""
 
@@ -88,6 +84,10 @@ class SwitchResult(Record):
     silent: list[str] = Field(description="Subcommands that then send nothing.")
     sending: list[str] = Field(description="Subcommands that send all the same.")
 
+    @property
+    def switches_off(self) -> bool:
+        return bool(self.silent) and not self.sending
+
 
 class VariableResult(Record):
     """What an environment variable that something below StripePy reads changes."""
@@ -140,11 +140,9 @@ class Verification(Record):
     this_run: VerificationDetails
 
     def settled(self, *, tested_as: "Verification") -> dict[str, Any]:
-        """Return what should be the same in another verification.
+        """Return what should be the same in another verification, which it is compared with.
 
-        Args:
-            tested_as: The verification that it is compared with. If it could test less, that is
-                left out, and so is by how many runs it tested.
+        If that could test less, what it could not is left out, and so are the runs that decided.
         """
         not_tried = tested_as.not_tried()
         if not not_tried:
@@ -177,13 +175,8 @@ class Verification(Record):
 
 
 def load() -> Verification:
-    """Read the committed verification."""
     return documents.load(Verification, files.CLAIMS, MEND)
 
 
 def render(verification: Verification) -> dict[Path, bytes]:
-    """Return the content of the files that hold a verification and its schema."""
-    return {
-        files.CLAIMS: documents.render(verification),
-        files.CLAIMS_SCHEMA: documents.render_schema(Verification),
-    }
+    return documents.render_with_schema(verification, files.CLAIMS)

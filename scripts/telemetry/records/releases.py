@@ -32,8 +32,6 @@ ChangeKind = Literal[
     "delay",
 ]
 
-VARIES = "varies"
-
 OFF = "STRIPEPY_NO_TELEMETRY=1"
 """StripePy's own switch, as it was set for every subcommand."""
 
@@ -208,22 +206,15 @@ class History(Record):
             "bisected": [step.model_dump() for step in self.bisected],
         }
 
-    def first_seen(self) -> dict[str, str]:
-        """The first release that sent each field."""
-        first: dict[str, str] = {}
-        for setup in self.setups:
-            for name in setup.fields:
-                first.setdefault(name, setup.release)
-        return first
-
-    def arrived_with(self) -> dict[str, tuple[str, str]]:
-        """The package and release with which each field came, where a bisection found one."""
-        return {
-            change.what: (step.package, step.after)
-            for step in self.bisected
-            for change in step.changes
-            if change.kind == "added"
-        }
+    def came_with(self) -> dict[str, tuple[str, str]]:
+        """The release with which each field came: StripePy's, or what a bisection found."""
+        oldest_last = reversed(self.setups)
+        came = {name: ("stripepy-hic", s.release) for s in oldest_last for name in s.fields}
+        for step in self.bisected:
+            for change in step.changes:
+                if change.kind == "added" and change.what in came:
+                    came[change.what] = step.package, step.after
+        return came
 
     def no_longer_sent(self) -> dict[str, str]:
         """Fields that the newest release no longer sends, each with the last that did."""
@@ -232,13 +223,8 @@ class History(Record):
 
 
 def load() -> History:
-    """Read the committed history."""
     return documents.load(History, files.RELEASES, MEND)
 
 
 def render(history: History) -> dict[Path, bytes]:
-    """Return the content of the files that hold a history and its schema."""
-    return {
-        files.RELEASES: documents.render(history),
-        files.RELEASES_SCHEMA: documents.render_schema(History),
-    }
+    return documents.render_with_schema(history, files.RELEASES)

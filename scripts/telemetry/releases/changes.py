@@ -3,25 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from packaging.version import Version
-
 from telemetry.records.fields import Dictionary
-from telemetry.records.releases import (
-    Change,
-    ChangeKind,
-    FieldSeen,
-    History,
-    Setup,
-    Step,
-    Stretch,
-)
+from telemetry.records.releases import Change, ChangeKind, FieldSeen, History, Setup, Step, Stretch
 
 
 def changes(before: Setup, after: Setup) -> list[Change]:
     """Return what differs from one set-up to another: fields first, then all around them.
 
-    Where one does not send, there is nothing to compare, and that alone is said. What was tested
-    with one of them alone is no difference.
+    What was tested with one of them alone is no difference.
     """
     return [
         Change(kind=kind, what=what, before=then, after=now)
@@ -87,17 +76,6 @@ def _described(setup: Setup) -> Iterator[tuple[tuple[ChangeKind, str], str]]:
     yield ("destination", "headers"), ", ".join(headers)
 
 
-def differences(setups: Sequence[Setup]) -> list[Step]:
-    """Return what changed between neighbours, oldest first; those that did not run are left out."""
-    return steps(
-        [
-            Stretch(package="stripepy-hic", first=setup.release, last=setup.release, setup=setup)
-            for setup in setups
-            if setup.state in {"sends", "sends nothing"}
-        ]
-    )
-
-
 def steps(stretches: Sequence[Stretch]) -> list[Step]:
     """Return what changed from each stretch of a package's releases to the next."""
     return [
@@ -115,16 +93,13 @@ def steps(stretches: Sequence[Stretch]) -> list[Step]:
 def since_faults(history: History, dictionary: Dictionary) -> dict[str, str]:
     """Return fields whose `since` is not what the history shows, each with what it shows."""
     faults: dict[str, str] = {}
-    first, arrived = history.first_seen(), history.arrived_with()
+    came = history.came_with()
     for name, entry in dictionary.items():
         if entry.part == "derived":
             continue
-        if name not in first:
-            if "sometimes" not in entry.sent_by.values():
-                faults[name] = "no release sent it"
-            continue
-        package, version = arrived.get(name, ("stripepy-hic", first[name]))
-        said = (entry.since.package, Version(entry.since.version))
-        if said != (package, Version(version)):
-            faults[name] = f"it came with {package} {version}"
+        if name in came:
+            if (entry.since.package, entry.since.version) != came[name]:
+                faults[name] = f"it came with {' '.join(came[name])}"
+        elif "sometimes" not in entry.sent_by.values():
+            faults[name] = "no release sent it"
     return faults

@@ -30,8 +30,7 @@ class Release:
     """A release that can be installed without building it."""
 
     version: Version
-    uploaded: str = ""
-    """When its first wheel was uploaded, ISO 8601; empty if the index does not tell."""
+    uploaded: str = ""  # when its first wheel was, ISO 8601; empty if the index does not tell
 
 
 def releases(package: str) -> list[Release]:
@@ -69,7 +68,6 @@ class Environment:
 
     @property
     def packages(self) -> dict[str, str]:
-        """Versions, by package."""
         return dict(line.split("==") for line in self.requirements)
 
     @contextmanager

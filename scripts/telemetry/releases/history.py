@@ -6,7 +6,7 @@ Whatever cannot be fetched, or observed here, raises a UserError.
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -22,11 +22,10 @@ from telemetry.records.exits import Exit, UserError
 from telemetry.records.fields import Dictionary
 from telemetry.records.releases import Dependencies, History, Setup, State, Stretch
 from telemetry.records.runs import NotTried
-from telemetry.releases import conditions, environments, observations, summary
-from telemetry.releases.changes import changes, differences, steps
-from telemetry.releases.conditions import EXPORTER
+from telemetry.releases import environments, observations, summary
+from telemetry.releases.changes import changes, steps
 from telemetry.releases.environments import Environment, Release, UnresolvableError
-from telemetry.releases.observations import Seen
+from telemetry.releases.observations import EXPORTER, Seen
 
 STRIPEPY = "stripepy-hic"
 SDK = "opentelemetry-sdk"
@@ -51,8 +50,7 @@ class Job:
     release: Release
     dependencies: Dependencies
     python: Path = Path(sys.executable)
-    pin: str = ""
-    """What is asked for besides, if the choice is "pinned"."""
+    pin: str = ""  # what is asked for besides, if the choice is "pinned"
 
 
 Look = Callable[[Job], Setup]
@@ -100,7 +98,7 @@ def _look(job: Job, dictionary: Dictionary) -> Setup:
         return _setup(job, {}, {}, dictionary, ("cannot run", error.message))
     except NotTried as reason:
         return _setup(job, {}, {}, dictionary, ("not tried", str(reason)))
-    seen = observations.kept(environment, conditions.runs())
+    seen = observations.kept(environment, observations.runs())
     return _setup(job, environment.packages, seen, dictionary, summary.state(seen))
 
 
@@ -111,18 +109,14 @@ def look_here(interpreter: Path, dictionary: Dictionary) -> Setup:
     if not os.access(interpreter.with_name("stripepy"), os.X_OK):
         message = f"{interpreter}: there is no stripepy beside this Python"
         raise UserError(message, installing(interpreter), Exit.NOT_CAPTURED)
-    seen = observations.made(interpreter, conditions.runs())
+    seen = observations.made(interpreter, observations.runs())
     packages = dict(seen[EXPORTER.name].versions)
     job = Job(Release(Version(packages.get(STRIPEPY, "0"))), "newest", interpreter)
     return _setup(job, packages, seen, dictionary, summary.state(seen))
 
 
 def _setup(
-    job: Job,
-    packages: dict[str, str],
-    seen: Seen,
-    dictionary: Dictionary,
-    state: tuple[State, str],
+    job: Job, packages: dict[str, str], seen: Seen, dictionary: Dictionary, state: tuple[State, str]
 ) -> Setup:
     release = str(job.release.version)
     switches = summary.settings(seen, "switch", dictionary)
@@ -155,13 +149,21 @@ def compile_history(look: Look) -> History:
     newest, here = releases[-1], "{}.{}".format(*sys.version_info)
     others = environments.pythons(python for python in PYTHONS if python != here)
     setups = [look(job) for release in releases for job in jobs(release)]
+    ran = [
+        Stretch(package=STRIPEPY, first=setup.release, last=setup.release, setup=setup)
+        for setup in setups
+        if setup.state in {"sends", "sends nothing"}
+    ]
     stretches = bisect(SDK, newest, look)
     return History(
         version=2,
         platform=f"{platform.system()} {platform.machine()}",
         setups=setups,
-        # Those of their days, then those of today.
-        differences=[*differences(setups[::2]), *differences(setups[1::2])],
+        differences=[
+            step
+            for choice in ("contemporary", "newest")
+            for step in steps([one for one in ran if one.setup.dependencies == choice])
+        ],
         range=[look(Job(newest, choice)) for choice in FLAGS],
         pythons=[look(Job(newest, "newest", python)) for python in others.values()],
         stretches=stretches,
@@ -198,13 +200,13 @@ def bisect(
 
     known = [r.version for r in environments.releases(package) if not r.version.is_prerelease]
     accepted = [version for version in known if first <= version <= last]
-    found = halved(accepted, probe, lambda a, b: not changes(a, b))
-    if not found:
-        raise UserError(f"no release of {package} fits {STRIPEPY}", "ask for another package")
-    return [
+    stretches = [
         Stretch(package=package, first=str(first), last=str(last), setup=setup)
-        for first, last, setup in found
+        for first, last, setup in halved(accepted, probe, lambda a, b: not changes(a, b))
     ]
+    if not stretches:
+        raise UserError(f"no release of {package} fits {STRIPEPY}", "ask for another package")
+    return stretches
 
 
 Probed = TypeVar("Probed")
@@ -229,24 +231,19 @@ def halved(
             seen[number] = probed
         return number in seen
 
-    def turns(low: int, high: int) -> Iterator[int]:
-        """Each last and first of neighbours that differ."""
+    def divided(low: int, high: int) -> list[tuple[int, int]]:
         if same(seen[low], seen[high]):
-            return
+            return [(low, high)]
         nearest = sorted(range(low + 1, high), key=lambda number: abs(number - (low + high) // 2))
         middle = next(filter(there, nearest), None)
         if middle is None:
-            yield from (low, high)
-        else:
-            yield from turns(low, middle)
-            yield from turns(middle, high)
+            return [(low, low), (high, high)]
+        *before, (first, _) = divided(low, middle)
+        (_, last), *after = divided(middle, high)
+        return [*before, (first, last), *after]
 
     numbers = range(len(releases))
     low, high = next(filter(there, numbers), None), next(filter(there, reversed(numbers)), None)
     if low is None or high is None:
         return []
-    ends = [low, *turns(low, high), high]
-    return [
-        (releases[first], releases[last], seen[first])
-        for first, last in zip(ends[::2], ends[1::2], strict=True)
-    ]
+    return [(releases[first], releases[last], seen[first]) for first, last in divided(low, high)]

@@ -43,7 +43,6 @@ class Show(SphinxDirective):
     optional_arguments = 2
 
     def run(self) -> list[Node]:
-        """Call the function."""
         name, *arguments = self.arguments
         page = Page(self.env, self.state.document)
         show = look_up(SHOWN, name, "entry")
@@ -68,7 +67,6 @@ class Snippet(CodeBlock):
     }
 
     def run(self) -> list[Node]:
-        """Put the block below its caption and mark."""
         if "tool" not in self.options:
             raise self.error("which tool runs this? name it with :tool:")
         heading = markup.paragraph(class_="snippet-heading")
@@ -89,7 +87,6 @@ class Role(SphinxRole):
         self.make = make
 
     def run(self) -> tuple[list[Node], list[nodes.system_message]]:
-        """Call the function."""
         try:
             return [self.make(Page(self.env, self.inliner.document), self.text)], []
         except Unknown as error:

@@ -1,6 +1,6 @@
 """Fields: tables of what was sent, and the reference of each."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from docutils import nodes
@@ -39,12 +39,10 @@ def show_fields(page: Page, category: str, folded: str = "") -> list[Node]:
     """What the documented run sent, of one category; if `folded`, below the names."""
     dictionary, sent = page.content.dictionary, dict(page.content.run.table)
     # Fields of which the same is said, such as the versions of dependencies, are put together.
-    families: dict[Names, list[str]] = {}
-    for name in _of(page, category):
-        if name in sent:
-            since = str(dictionary[name].since)
-            said = dictionary.meaning(name, PACKAGES), _class(page, name), since
-            families.setdefault(said, []).append(name)
+    families = defaultdict[Names, list[str]](list)
+    for name in (name for name in _of(page, category) if name in sent):
+        since = str(dictionary[name].since)
+        families[dictionary.meaning(name, PACKAGES), _class(page, name), since].append(name)
     cells = {tuple(names): _members(page, names, sent) for names in families.values()}
     title = f"{category.capitalize()}: sent by {page.content.run.provenance.command}"
     table = _table(page, title, "Value in this run", cells)
@@ -58,10 +56,11 @@ def _members(page: Page, names: Sequence[str], sent: Mapping[str, str]) -> Piece
         return markup.code(sent[names[0]])
     listing = nodes.bullet_list()
     for name in names:
-        told = markup.paragraph(markup.literal(sent[name]))
-        if member := page.content.dictionary.member(name):
+        told = markup.paragraph()
+        if member := page.content.dictionary.families[name][1]:
             link = page.link("telemetry", "field", name, markup.code(member))
-            told = markup.paragraph(link, " ", markup.literal(sent[name]))
+            told += [link, nodes.Text(" ")]
+        told += markup.literal(sent[name])
         listing += nodes.list_item("", told, ids=[_anchor(name)])
     return listing
 
@@ -75,7 +74,6 @@ def show_other_fields(page: Page) -> list[Node]:
 
 
 def show_sensitivities(page: Page) -> list[Node]:
-    """The classes of sensitivity, and how many fields are of each."""
     counts = Counter(entry.sensitivity for entry in page.content.dictionary.values())
     told = []
     for name, why in SENSITIVITIES.items():
@@ -85,13 +83,11 @@ def show_sensitivities(page: Page) -> list[Node]:
 
 
 def show_machine_fields(page: Page) -> list[Node]:
-    """Fields whose values depend on the machine."""
     entries = page.content.dictionary.items()
     return [markup.bullets(page.field(n) for n, entry in entries if entry.varies == "by machine")]
 
 
 def show_field_reference(page: Page, category: str) -> list[Node]:
-    """The reference of every field of one category."""
     return [node for name in _of(page, category) for node in _described(page, name)]
 
 
@@ -124,7 +120,7 @@ def _shared(told: Iterable[str]) -> str:
 
 
 def _headed(page: Page, names: Names) -> Node:
-    key = page.content.dictionary.key(names[0])
+    key, _ = page.content.dictionary.families[names[0]]
     return markup.code(key) if names[1:] and "*" in key else markup.joined(map(page.field, names))
 
 
@@ -178,14 +174,13 @@ def _described(page: Page, name: str) -> Iterator[Node]:
 
 
 def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
-    field, verification = page.content.dictionary[name], page.content.verification
-    seen, example = verification.field(name), page.content.example(name)
-    yield (
-        "Example",
-        "no run here sent it"
-        if example is None
-        else markup.joined(map(markup.literal, (example.value, example.command)), ", from "),
-    )
+    field, example = page.content.dictionary[name], page.content.example(name)
+    seen = page.content.verification.field(name)
+    if example:
+        told = markup.literal(example.value), markup.literal(example.command)
+        yield "Example", markup.joined(told, ", from ")
+    else:
+        yield "Example", "no run here sent it"
     class_ = page.link("std", "ref", "sensitivity", markup.inline(field.sensitivity))
     own = f": {field.sensitivity_because}" if field.sensitivity_because else ""
     yield "Sensitivity", markup.inline(class_, page.prose(own))
@@ -211,8 +206,7 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
     elif not seen or not seen.lines:
         yield "Set in", "no line of StripePy: OpenTelemetry's SDK adds it by itself"
     else:
-        links = (markup.source(verification.stripepy_hic, place) for place in seen.lines)
-        yield "Set in", markup.joined(links)
+        yield "Set in", markup.joined(map(page.source, seen.lines))
 
 
 def subcommands_of(page: Page, names: Sequence[str]) -> Piece:

@@ -128,7 +128,6 @@ def _text(content: Content, answer: Answer) -> str:
 
 
 def show_glance(page: Page) -> list[Node]:
-    """The card."""
     told = []
     for answer in answers(page.content):
         marks = (mark(page, ground.name) for ground in answer.grounds)

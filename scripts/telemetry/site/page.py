@@ -66,8 +66,10 @@ class TelemetryDomain(Domain):
 
 
 def domain_of(env: BuildEnvironment) -> TelemetryDomain:
-    """The domain of an environment."""
     return cast("TelemetryDomain", env.get_domain("telemetry"))
+
+
+REPOSITORY = "https://github.com/paulsengroup/StripePy"
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,6 @@ class Page:
 
     @property
     def name(self) -> str:
-        """What Sphinx calls the page."""
         return self.env.current_document.docname
 
     @property
@@ -97,6 +98,18 @@ class Page:
     def anchor(self, *parts: str) -> str:
         """An anchor that no other part of the page has."""
         return make_id(self.env, self.document, *parts)
+
+    def target(self, kind: str, name: str) -> str:
+        """The anchor of something that other projects can refer to, too."""
+        anchor = self.anchor(kind, name)
+        self.standard.note_object(kind, name, anchor, location=self.name)
+        return anchor
+
+    def source(self, place: str, label: str = "") -> nodes.reference:
+        """A link to a file, or file:line, of StripePy at the release that was tested."""
+        tag = f"v{self.content.verification.stripepy_hic}"
+        uri = f"{REPOSITORY}/blob/{tag}/src/stripepy/{place.replace(':', '#L')}"
+        return nodes.reference("", "", markup.literal(label or place), refuri=uri)
 
     def link(self, domain: str, type_: str, target: str, shown: Node) -> pending_xref:
         """A link to something that some page describes."""
@@ -111,10 +124,7 @@ class Page:
         return self.link("telemetry", "field", name, shown) if known else shown
 
     def prose(self, text: str) -> nodes.inline:
-        """A text with code between backticks, and facts filled in.
-
-        The names of fields and of environment variables lead to what there is on them.
-        """
+        """A text with facts filled in, and code between backticks, which leads to what it names."""
         pieces = enumerate(self.content.filled(text).split("`"))
         return markup.inline(*(self._named(p) if number % 2 else p for number, p in pieces))
 
