@@ -158,19 +158,15 @@ class Verification(Record):
         }
 
     def not_tried(self) -> set[str]:
-        """Claims that its machine could not test."""
         return {claim.id for claim in self.claims if claim.verdict is Verdict.NOT_TRIED}
 
     def claim(self, id_: str) -> ClaimResult | None:
-        """The claim of that name; None for none."""
         return next((claim for claim in self.claims if claim.id == id_), None)
 
     def field(self, name: str) -> FieldResult | None:
-        """What sends a field; None for one that nobody knows."""
         return next((field for field in self.fields if field.field == name), None)
 
     def subcommands(self) -> set[str]:
-        """Every subcommand that sends anything."""
         return {name for field in self.fields for name in (*field.success, *field.failure)}
 
 

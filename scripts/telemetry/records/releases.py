@@ -92,12 +92,10 @@ class Setup(Record):
 
     @property
     def sdk(self) -> str:
-        """Version of opentelemetry-sdk; empty if it is not among the dependencies."""
         return self.packages.get("opentelemetry-sdk", "")
 
     @property
     def told_state(self) -> str:
-        """Its state, with the reason where there is one."""
         return f"{self.state}: {self.reason}" if self.reason else self.state
 
     def settled(self) -> dict[str, Any]:
@@ -183,16 +181,13 @@ class History(Record):
     not_tried: list[str] = Field(description="Pythons and platforms that were not there.")
 
     def of(self, dependencies: Dependencies) -> list[Setup]:
-        """The releases with one choice of dependencies, oldest first."""
         return [setup for setup in self.setups if setup.dependencies == dependencies]
 
     @property
     def releases(self) -> list[str]:
-        """Every release, oldest first."""
         return list(dict.fromkeys(setup.release for setup in self.setups))
 
     def newest(self) -> Setup:
-        """The newest release with the newest dependencies."""
         return self.of("newest")[-1]
 
     def settled(self) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """What changed from one set-up to another, and since when the dictionary says so."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from telemetry.records.fields import Dictionary
-from telemetry.records.releases import Change, ChangeKind, FieldSeen, History, Setup, Step, Stretch
+from telemetry.records.releases import Change, ChangeKind, History, Setup, Step, Stretch
 
 
 def changes(before: Setup, after: Setup) -> list[Change]:
@@ -25,9 +25,13 @@ def _changes(before: Setup, after: Setup) -> Iterator[tuple[ChangeKind, str, str
     removed = {name: f for name, f in before.fields.items() if name not in after.fields}
     added = {name: f for name, f in after.fields.items() if name not in before.fields}
     was, is_ = dict(_described(before)), dict(_described(after))
-    for old, new in list(_renamed(removed, added)):
-        del removed[old], added[new]
-        yield "renamed", new, old, new
+    for old, field in list(removed.items()):
+        alike = [name for name, other in added.items() if other == field]
+        rivals = [name for name, other in removed.items() if other == field]
+        # Alike in all but their name, and like no other.
+        if len(alike) == len(rivals) == 1:
+            del removed[old], added[alike[0]]
+            yield "renamed", alike[0], old, alike[0]
     for name in added:
         yield "added", name, "", is_["condition", name]
     for name in removed:
@@ -35,25 +39,11 @@ def _changes(before: Setup, after: Setup) -> Iterator[tuple[ChangeKind, str, str
     for (kind, what), text in was.items():
         if is_.get((kind, what), text) != text:
             yield kind, what, text, is_[kind, what]
-    for what, seconds in before.delays.items():
-        if what in after.delays and _differ(seconds, after.delays[what]):
-            yield "delay", what, str(seconds), str(after.delays[what])
-
-
-def _differ(*delays: float) -> bool:
-    """Whether delays differ by more than the exporter's own random part, and a busy machine's."""
-    return max(delays) > 2 * min(delays) + 3
-
-
-def _renamed(
-    removed: Mapping[str, FieldSeen], added: Mapping[str, FieldSeen]
-) -> Iterator[tuple[str, str]]:
-    """Pairs that are alike in all but their name, and like no other."""
-    for old, field in removed.items():
-        alike = [name for name, other in added.items() if other == field]
-        rivals = [name for name, other in removed.items() if other == field]
-        if len(alike) == len(rivals) == 1:
-            yield old, alike[0]
+    for what, then in before.delays.items():
+        now = after.delays.get(what, then)
+        # By more than the exporter's own random part, and a busy machine's.
+        if max(then, now) > 2 * min(then, now) + 3:
+            yield "delay", what, str(then), str(now)
 
 
 def _described(setup: Setup) -> Iterator[tuple[tuple[ChangeKind, str], str]]:

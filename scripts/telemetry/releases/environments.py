@@ -81,11 +81,7 @@ class Environment:
 
 
 def resolve(wanted: Sequence[str], *flags: str, python: Path = Path(sys.executable)) -> Environment:
-    """Choose a version of every package, from wheels alone; flags are those of `uv pip compile`.
-
-    Raises:
-        UnresolvableError: If nothing fits.
-    """
+    """Choose a version of every package, from wheels alone; flags are those of `uv pip compile`."""
     bare = ("--no-header", "--no-annotate")
     command = ("pip", "compile", *bare, *WHEELS, "--python", str(python), *flags, "-")
     return Environment(python, tuple(_uv(*command, text="\n".join(wanted)).split()))

@@ -58,12 +58,7 @@ Look = Callable[[Job], Setup]
 
 @cache
 def resolve(job: Job) -> Environment:
-    """Choose the packages.
-
-    Raises:
-        UnresolvableError: If nothing fits.
-        NotTried: If it cannot be told what the release was installed with.
-    """
+    """Choose the packages; raises NotTried if it cannot be told what they were."""
     flags = FLAGS.get(job.dependencies, ())
     release = job.release.version
     wanted = [f"{STRIPEPY}[all]=={release}", *filter(None, [job.pin])]
@@ -84,22 +79,19 @@ def looking(dictionary: Dictionary, tell: Callable[[Setup], None] = lambda _: No
 
     @cache
     def look(job: Job) -> Setup:
-        setup = _look(job, dictionary)
+        try:
+            environment = resolve(job)
+        except UnresolvableError as error:
+            setup = _setup(job, {}, {}, dictionary, ("cannot run", error.message))
+        except NotTried as reason:
+            setup = _setup(job, {}, {}, dictionary, ("not tried", str(reason)))
+        else:
+            seen = observations.kept(environment, observations.runs())
+            setup = _setup(job, environment.packages, seen, dictionary, summary.state(seen))
         tell(setup)
         return setup
 
     return look
-
-
-def _look(job: Job, dictionary: Dictionary) -> Setup:
-    try:
-        environment = resolve(job)
-    except UnresolvableError as error:
-        return _setup(job, {}, {}, dictionary, ("cannot run", error.message))
-    except NotTried as reason:
-        return _setup(job, {}, {}, dictionary, ("not tried", str(reason)))
-    seen = observations.kept(environment, observations.runs())
-    return _setup(job, environment.packages, seen, dictionary, summary.state(seen))
 
 
 def look_here(interpreter: Path, dictionary: Dictionary) -> Setup:

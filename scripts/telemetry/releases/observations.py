@@ -85,12 +85,6 @@ EXPECTED = (
 EXPORTER = Run("exporter", CONTROL, Mode.MEMORY, timeout=TIMEOUT)
 """The run that is made in memory, for the settings that the exporter is given."""
 
-UNREACHABLE = (Network.REFUSED, Network.BLACK_HOLE)
-"""What keeps the collector out of reach where the delay is measured: a firewall does either."""
-
-RESULTS = ("sample.10000.hdf5", "sample/10000/results.hdf5")
-"""Where `call` writes its result file: today, and in the first release."""
-
 Seen = dict[str, Observation]
 """Observations by the names of their runs, with that of `EXPORTER`."""
 
@@ -121,7 +115,8 @@ def runs() -> list[Run]:
         *(_run("setting", CONTROL, setting) for setting in settings()),
         *(
             replace(_run("", CONTROL), name=f"delay: {network}", network=network, timed=True)
-            for network in UNREACHABLE
+            # A firewall does either.
+            for network in (Network.REFUSED, Network.BLACK_HOLE)
         ),
     ]
 
@@ -131,12 +126,14 @@ def _run(topic: str, argv: tuple[str, ...], setting: str = "") -> Run:
     there = {name: name for name in (BROKEN, RESULT, PASSWORDS)}
     there["sample.hic"] = str(files.SAMPLE)
     words = (*argv, *environment.values())
+    # Where `call` writes its result file: today, and in the first release.
+    results = ("sample.10000.hdf5", "sample/10000/results.hdf5")
     return Run(
         f"{topic}: {' '.join(filter(None, (setting, *argv)))}",
         argv,
         environment=environment,
         inputs={name: path for name, path in there.items() if name in words},
-        keep=dict.fromkeys(RESULTS, RESULT) if (topic, argv) == ("command", CALL) else {},
+        keep=dict.fromkeys(results, RESULT) if (topic, argv) == ("command", CALL) else {},
         timeout=TIMEOUT,
     )
 
@@ -144,14 +141,13 @@ def _run(topic: str, argv: tuple[str, ...], setting: str = "") -> Run:
 def kept(environment: Environment, runs: Sequence[Run], folder: Path = KEPT) -> Seen:
     """Return what runs do in an environment, which is made only if the folder does not tell."""
     path = folder / f"{_digest(environment, runs)}.pickle"
-    if path.exists():
-        known: Seen = pickle.loads(path.read_bytes())
-        return known
-    with environment.made() as interpreter:
-        seen = made(interpreter, runs)
-    folder.mkdir(parents=True, exist_ok=True)
-    files.replace({path: pickle.dumps(seen)})
-    return seen
+    if not path.exists():
+        with environment.made() as interpreter:
+            seen = made(interpreter, runs)
+        folder.mkdir(parents=True, exist_ok=True)
+        files.replace({path: pickle.dumps(seen)})
+    known: Seen = pickle.loads(path.read_bytes())
+    return known
 
 
 def made(interpreter: Path, runs: Sequence[Run]) -> Seen:

@@ -7,7 +7,7 @@ from itertools import groupby
 from docutils import nodes
 from docutils.nodes import Node
 
-from telemetry.records.claims import ClaimResult, SwitchResult, Verdict
+from telemetry.records.claims import ClaimResult, Verdict
 from telemetry.records.words import capitalised, ranged, summed_up
 from telemetry.site import markup
 from telemetry.site.content import MARKS
@@ -101,19 +101,15 @@ def show_switches(page: Page) -> list[Node]:
     values = defaultdict[tuple[str, str], list[Piece]](list)
     for switch in page.content.verification.switches:
         value = markup.literal(switch.value) if switch.value else "nothing"
-        values[switch.variable, _effect(switch)].append(value)
+        some = f"{', '.join(switch.silent)} send nothing" if switch.silent else "no effect"
+        effect = "nothing is sent" if switch.switches_off else some
+        values[switch.variable, effect].append(value)
     rows = [
         (_variable(page, variable), markup.joined(tested), effect)
         for (variable, effect), tested in values.items()
     ]
     headings = "Variable", "Values", "Effect"
     return [markup.table("What switches telemetry off", headings, rows)]
-
-
-def _effect(switch: SwitchResult) -> str:
-    if switch.switches_off:
-        return "nothing is sent"
-    return f"{', '.join(switch.silent)} send nothing" if switch.silent else "no effect"
 
 
 def _variable(page: Page, name: str, value: str = "") -> Node:

@@ -51,8 +51,14 @@ class Content:
 
     def __post_init__(self) -> None:
         origin, verified = self.run.provenance, self.verification
+        rows = []
+        for name, value in self.run.table:
+            # The table has neither part nor type; the capture compared them with the dictionary.
+            entry = self.dictionary.get(name)
+            part, type_ = (entry.part, entry.type[0]) if entry else ("datum", "")
+            rows.append(Row(name, value, part, type_))
         found = self.dictionary.compare(
-            [self._row(*pair) for pair in self.run.table],
+            rows,
             origin.subcommand,
             outcome="failure" if origin.exit_status else "success",
             versions=origin.versions,
@@ -66,11 +72,6 @@ class Content:
         for claim in verified.claims:
             if claim.verdict not in MARKS:
                 raise UserError(f"{where}: {claim.id}: {claim.verdict}", claims.MEND)
-
-    def _row(self, field: str, value: str) -> Row:
-        # The table has neither part nor type; the capture compared them with the dictionary.
-        entry = self.dictionary.get(field)
-        return Row(field, value, entry.part if entry else "datum", entry.type[0] if entry else "")
 
     @cached_property
     def variables(self) -> set[str]:

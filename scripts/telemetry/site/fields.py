@@ -88,7 +88,21 @@ def show_machine_fields(page: Page) -> list[Node]:
 
 
 def show_field_reference(page: Page, category: str) -> list[Node]:
-    return [node for name in _of(page, category) for node in _described(page, name)]
+    shown: list[Node] = []
+    for name in _of(page, category):
+        anchor, entry = _anchor(name), page.content.dictionary[name]
+        domain_of(page.env).fields[name] = (page.name, anchor)
+        index = ("single", f"{name} (telemetry field)", anchor, "", None)
+        signature = addnodes.desc_signature("", "", ids=[anchor], _toc_name="", _toc_parts=())
+        signature += addnodes.desc_name("", "", *markup.code(name).children)
+        content = addnodes.desc_content()
+        content += markup.paragraph(page.prose(page.content.dictionary.meaning(name)))
+        content += markup.paragraph(page.prose(entry.why))
+        content += markup.definitions(_facts(page, name), "facts")
+        kind = {"domain": "telemetry", "objtype": "field", "desctype": "field"}
+        field = addnodes.desc("", signature, content, classes=["telemetry", "field"], **kind)
+        shown += [addnodes.index(entries=[index]), field]
+    return shown
 
 
 def _of(page: Page, category: str) -> list[str]:
@@ -157,20 +171,6 @@ def _sent_by(entry: Field) -> Node:
         who = "every subcommand" if subcommand == "*" else markup.literal(subcommand)
         told.append(markup.inline(who, "" if when == "always" else f" {when}"))
     return markup.joined(told, "; ")
-
-
-def _described(page: Page, name: str) -> Iterator[Node]:
-    anchor, dictionary = _anchor(name), page.content.dictionary
-    domain_of(page.env).fields[name] = (page.name, anchor)
-    yield addnodes.index(entries=[("single", f"{name} (telemetry field)", anchor, "", None)])
-    signature = addnodes.desc_signature("", "", ids=[anchor], _toc_name="", _toc_parts=())
-    signature += addnodes.desc_name("", "", *markup.code(name).children)
-    content = addnodes.desc_content()
-    content += markup.paragraph(page.prose(dictionary.meaning(name)))
-    content += markup.paragraph(page.prose(dictionary[name].why))
-    content += markup.definitions(_facts(page, name), "facts")
-    kind = {"domain": "telemetry", "objtype": "field", "desctype": "field"}
-    yield addnodes.desc("", signature, content, classes=["telemetry", "field"], **kind)
 
 
 def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:

@@ -96,7 +96,6 @@ class Page:
         return self.env.domains.standard_domain
 
     def anchor(self, *parts: str) -> str:
-        """An anchor that no other part of the page has."""
         return make_id(self.env, self.document, *parts)
 
     def target(self, kind: str, name: str) -> str:
@@ -112,7 +111,6 @@ class Page:
         return nodes.reference("", "", markup.literal(label or place), refuri=uri)
 
     def link(self, domain: str, type_: str, target: str, shown: Node) -> pending_xref:
-        """A link to something that some page describes."""
         link = pending_xref("", shown, refdomain=domain, reftype=type_, reftarget=target)
         link.attributes |= {"refdoc": self.name, "refexplicit": True, "refwarn": True}
         return link
@@ -125,10 +123,12 @@ class Page:
 
     def prose(self, text: str) -> nodes.inline:
         """A text with facts filled in, and code between backticks, which leads to what it names."""
-        pieces = enumerate(self.content.filled(text).split("`"))
-        return markup.inline(*(self._named(p) if number % 2 else p for number, p in pieces))
-
-    def _named(self, code: str) -> Node:
-        if code in self.content.variables:
-            return self.link("std", "envvar", code, markup.code(code))
-        return self.field(code)
+        shown = markup.inline()
+        for number, piece in enumerate(self.content.filled(text).split("`")):
+            if number % 2 == 0:
+                shown += nodes.Text(piece)
+            elif piece in self.content.variables:
+                shown += self.link("std", "envvar", piece, markup.code(piece))
+            else:
+                shown += self.field(piece)
+        return shown
