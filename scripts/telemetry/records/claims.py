@@ -166,9 +166,6 @@ class Verification(Record):
     def field(self, name: str) -> FieldResult | None:
         return next((field for field in self.fields if field.field == name), None)
 
-    def subcommands(self) -> set[str]:
-        return {name for field in self.fields for name in (*field.success, *field.failure)}
-
 
 def load() -> Verification:
     return documents.load(Verification, files.CLAIMS, MEND)

@@ -34,7 +34,6 @@ def parsed(parse: Callable[[str], Value], path: Path, mend: str) -> Value:
 
 
 def load(model: type[Model], path: Path, mend: str) -> Model:
-    """Read a generated document."""
     return validated(model, parsed(json.loads, path, mend), path, mend)
 
 
@@ -55,7 +54,6 @@ def validated(model: type[Model], data: object, path: Path, mend: str, entry: st
 
 
 def render(document: BaseModel) -> bytes:
-    """Return the content of the file that holds a document."""
     return (document.model_dump_json(indent=1) + "\n").encode()
 
 

@@ -52,7 +52,6 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:
-    """Let a command that makes one run of stripepy be told when to end it."""
     parser.add_argument(
         "--timeout",
         type=_seconds,

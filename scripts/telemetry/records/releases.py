@@ -201,21 +201,6 @@ class History(Record):
             "bisected": [step.model_dump() for step in self.bisected],
         }
 
-    def came_with(self) -> dict[str, tuple[str, str]]:
-        """The release with which each field came: StripePy's, or what a bisection found."""
-        oldest_last = reversed(self.setups)
-        came = {name: ("stripepy-hic", s.release) for s in oldest_last for name in s.fields}
-        for step in self.bisected:
-            for change in step.changes:
-                if change.kind == "added" and change.what in came:
-                    came[change.what] = step.package, step.after
-        return came
-
-    def no_longer_sent(self) -> dict[str, str]:
-        """Fields that the newest release no longer sends, each with the last that did."""
-        last = {name: setup.release for setup in self.setups for name in setup.fields}
-        return {name: release for name, release in last.items() if name not in self.newest().fields}
-
 
 def load() -> History:
     return documents.load(History, files.RELEASES, MEND)

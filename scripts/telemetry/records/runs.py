@@ -77,11 +77,6 @@ Folder = Literal["work", "home", "temporary"]
 """A folder of a run's own: its working directory, its home folder, the one for temporary files."""
 
 
-def subcommand_of(argv: tuple[str, ...]) -> str:
-    """Return the subcommand, as the dictionary names it; for plots with their kind."""
-    return " ".join(argv[: 2 if argv[:1] == ("plot",) else 1])
-
-
 @dataclass(frozen=True)
 class Run:
     """A run and its condition."""
@@ -118,7 +113,8 @@ class Run:
 
     @property
     def subcommand(self) -> str:
-        return subcommand_of(self.argv)
+        """The subcommand, as the dictionary names it; for plots with their kind."""
+        return " ".join(self.argv[: 2 if self.argv[:1] == ("plot",) else 1])
 
     @property
     def command(self) -> str:

@@ -83,7 +83,12 @@ def steps(stretches: Sequence[Stretch]) -> list[Step]:
 def since_faults(history: History, dictionary: Dictionary) -> dict[str, str]:
     """Return fields whose `since` is not what the history shows, each with what it shows."""
     faults: dict[str, str] = {}
-    came = history.came_with()
+    oldest_last = reversed(history.setups)
+    came = {name: ("stripepy-hic", s.release) for s in oldest_last for name in s.fields}
+    for step in history.bisected:
+        for change in step.changes:
+            if change.kind == "added" and change.what in came:
+                came[change.what] = step.package, step.after
     for name, entry in dictionary.items():
         if entry.part == "derived":
             continue

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from telemetry.box import world
@@ -17,7 +18,7 @@ from telemetry.capture.process import capture
 from telemetry.records import claims, files, table
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.releases import OFF
-from telemetry.records.runs import NO_NAMESPACES, Mode, Network, Observation, Run, subcommand_of
+from telemetry.records.runs import NO_NAMESPACES, Mode, Network, Observation, Run
 from telemetry.releases.environments import Environment
 
 KEPT = files.ROOT / "build" / "releases"
@@ -105,12 +106,11 @@ def settings() -> list[str]:
 
 def runs() -> list[Run]:
     """Return every run, named by its topic; `call` makes what others read, and comes first."""
-    first: dict[str, tuple[str, ...]] = {}
-    for argv in COMMANDS:
-        first.setdefault(subcommand_of(argv), argv)
+    commands = [_run("command", argv) for argv in COMMANDS]
+    first = (next(of) for _, of in groupby(commands, key=lambda run: run.subcommand))
     return [
-        *(_run("command", argv) for argv in COMMANDS),
-        *(_run("off", argv, OFF) for argv in first.values()),
+        *commands,
+        *(_run("off", run.argv, OFF) for run in first),
         *(_run("switch", CONTROL, switch) for switch in SWITCHES),
         *(_run("setting", CONTROL, setting) for setting in settings()),
         *(

@@ -165,7 +165,6 @@ def _meaning(page: Page, names: Names, *shared: str) -> Node:
 
 
 def _sent_by(entry: Field) -> Node:
-    """Which subcommands send a field, and when."""
     told = []
     for subcommand, when in entry.sent_by.items():
         who = "every subcommand" if subcommand == "*" else markup.literal(subcommand)
@@ -211,6 +210,7 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
 
 def subcommands_of(page: Page, names: Sequence[str]) -> Piece:
     """Subcommands, or that they are all or none."""
-    if set(names) == page.content.verification.subcommands():
+    fields = page.content.verification.fields
+    if set(names) == {name for field in fields for name in (*field.success, *field.failure)}:
         return "every subcommand"
     return markup.codes(names) if names else "no subcommand"

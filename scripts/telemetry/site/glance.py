@@ -104,11 +104,7 @@ ANSWERS = (
 
 
 def answers(content: Content) -> list[Answer]:
-    """The card, with its facts filled in.
-
-    Raises:
-        UserError: If what an answer rests on now has another verdict, or other words.
-    """
+    """The card, with its facts filled in; a UserError tells what an answer no longer rests on."""
     return [replace(answer, text=_text(content, answer)) for answer in ANSWERS]
 
 

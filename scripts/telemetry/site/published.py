@@ -27,6 +27,8 @@ SERVED = (
     *(path.with_suffix(".schema.json") for path in (files.CLAIMS, files.RELEASES)),
 )
 
+SITEMAPS = "http://www.sitemaps.org/schemas/sitemap/0.9"
+
 logger = logging.getLogger(__name__)
 
 
@@ -179,17 +181,11 @@ def publish(app: Sphinx, failure: Exception | None) -> None:
     content[Path("llms.txt")] = _llms(app.env, addresses).encode()
     # A sitemap has whole addresses only, and those are known where the site is published.
     if base:
-        content[Path("sitemap.xml")] = _sitemap(addresses).encode()
+        urls = "".join(f"<url><loc>{escape(url)}</loc></url>\n" for url in addresses.values())
+        sitemap = f'<urlset xmlns="{SITEMAPS}">\n{urls}</urlset>\n'
+        content[Path("sitemap.xml")] = f'<?xml version="1.0" encoding="utf-8"?>\n{sitemap}'.encode()
     for path, text in content.items():
         (app.outdir / path.name).write_bytes(text)
-
-
-def _sitemap(addresses: dict[str, str]) -> str:
-    urls = "".join(f"<url><loc>{escape(url)}</loc></url>\n" for url in addresses.values())
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n'
-        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
-    )
 
 
 def _llms(env: BuildEnvironment, addresses: dict[str, str]) -> str:

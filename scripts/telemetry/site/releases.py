@@ -28,7 +28,6 @@ CLASS = "release-table"
 
 
 def show_release_changes(page: Page) -> list[Node]:
-    """What each release brought, newest first, each with an anchor."""
     history = page.content.history
     shown: list[Node] = [markup.paragraph(page.prose(_switched_off(history)))]
     for release in reversed(history.releases):
@@ -74,7 +73,6 @@ def _reached_for(setup: Setup) -> str:
 
 
 def _switched_off(history: History) -> str:
-    """What StripePy's own switch does in the releases that send."""
     tested = [setup for setup in history.of("contemporary") if setup.switched_off]
     others = [
         f"`{name}` of {setup.release} {effect}"
@@ -101,7 +99,6 @@ def _columns(page: Page) -> dict[str, Setup]:
 
 
 def show_release_timeline(page: Page) -> list[Node]:
-    """How many fields each release sends, and which of them came or went with it."""
     setups, before = _columns(page), dict[str, FieldSeen]()
     rows: list[tuple[Piece, ...]] = []
     most = max(len(setup.fields) for setup in setups.values())
@@ -141,11 +138,12 @@ def _sent(seen: FieldSeen | None) -> Node:
 
 
 def show_gone_fields(page: Page) -> list[Node]:
-    gone = page.content.history.no_longer_sent()
+    history = page.content.history
+    last = {name: setup.release for setup in history.setups for name in setup.fields}
+    gone = [name for name in last if name not in history.newest().fields]
     if not gone:
         return [markup.paragraph("Nothing: every field that was ever sent still is.")]
-    told = (page.prose(f"`{n}`: last sent by {release}.") for n, release in gone.items())
-    return [markup.bullets(told)]
+    return [markup.bullets(page.prose(f"`{name}`: last sent by {last[name]}.") for name in gone)]
 
 
 def show_dependency_choices(page: Page) -> list[Node]:
