@@ -32,8 +32,7 @@ ChangeKind = Literal[
     "delay",
 ]
 
-OFF = "STRIPEPY_NO_TELEMETRY=1"
-"""StripePy's own switch, as it was set for every subcommand."""
+OFF = "STRIPEPY_NO_TELEMETRY=1"  # StripePy's own switch, as it was set for every subcommand
 
 
 class FieldSeen(Record):

@@ -16,10 +16,8 @@ from typing import Any, Literal
 class Mode(StrEnum):
     """How a run is observed."""
 
-    MEMORY = "in memory"
-    """Its exporter is replaced by one that keeps what it is given; works on any system."""
-    UNMODIFIED = "unmodified"
-    """The console script as installed, in namespaces where only our servers exist; on Linux."""
+    MEMORY = "in memory"  # its exporter is replaced by one that keeps what it is given
+    UNMODIFIED = "unmodified"  # as installed, in namespaces where only our servers exist; on Linux
 
 
 class Network(StrEnum):
@@ -73,8 +71,7 @@ class Ending(StrEnum):
         return self.signal is not None and self is not Ending.SIGINT
 
 
-Folder = Literal["work", "home", "temporary"]
-"""A folder of a run's own: its working directory, its home folder, the one for temporary files."""
+Folder = Literal["work", "home", "temporary"]  # a folder of a run's own
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 # What is added is a field, unless something else is said.
 EFFECT = re.compile(r"(?P<verb>adds|changes|removes)(?: the (?P<what>header))? (?P<name>`[^`]+`)")
 
-# How many of a kind are named.
-NAMED = 2
-
+NAMED = 2  # how many effects of a kind are named
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 

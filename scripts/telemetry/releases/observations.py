@@ -22,9 +22,8 @@ from telemetry.records.runs import NO_NAMESPACES, Mode, Network, Observation, Ru
 from telemetry.releases.environments import Environment
 
 KEPT = files.ROOT / "build" / "releases"
-
+# The modules that decide what is observed of a run.
 OBSERVING = ("capture/**/*.py", "box/**/*.py", "records/runs.py", "releases/observations.py")
-"""The modules that decide what is observed of a run."""
 
 RESULT = "result.hdf5"
 BROKEN = "broken.hic"
@@ -35,15 +34,10 @@ TIMEOUT = 90.0
 # an answer to the question that is asked here.
 TRIES = 4
 
-_PLOT = ("plot.png", "--dpi", "20")
-
-FETCHED = ("download", "--name", "ENCFF993FGR")
-"""Asks for data that are fetched from where they are kept, which is no collector."""
-
-CONTROL = ("download", "--list-only")
-"""The quickest run that succeeds without a network; what variables do is tested with it."""
-
 CALL = ("call", "sample.hic", "10000")
+CONTROL = ("download", "--list-only")  # the quickest run that succeeds without a network
+FETCHED = ("download", "--name", "ENCFF993FGR")  # data that are kept elsewhere than the collector
+_PLOT = ("plot.png", "--dpi", "20")
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
     CALL,
@@ -83,8 +77,8 @@ EXPECTED = (
 )
 """Settings that one would expect to have an effect."""
 
+# For the settings that the exporter is given.
 EXPORTER = Run("exporter", CONTROL, Mode.MEMORY, timeout=TIMEOUT)
-"""The run that is made in memory, for the settings that the exporter is given."""
 
 Seen = dict[str, Observation]
 """Observations by the names of their runs, with that of `EXPORTER`."""

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from docutils import nodes
 from docutils.nodes import Node
-from docutils.parsers.rst import directives
+from docutils.parsers.rst import DirectiveError, directives
 from sphinx.application import Sphinx
 from sphinx.directives.code import CodeBlock
 from sphinx.environment import BuildEnvironment
@@ -19,7 +19,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from telemetry.records.exits import UserError
 from telemetry.site import claims, fields, glance, markup, published, releases, sentences
-from telemetry.site.content import Unknown, look_up, read
+from telemetry.site.content import look_up, read
 from telemetry.site.page import Page, TelemetryDomain, domain_of
 
 SHOWN: dict[str, Callable[..., list[Node]]] = {
@@ -89,7 +89,7 @@ class Role(SphinxRole):
     def run(self) -> tuple[list[Node], list[nodes.system_message]]:
         try:
             return [self.make(Page(self.env, self.inliner.document), self.text)], []
-        except Unknown as error:
+        except DirectiveError as error:
             return [], [self.inliner.reporter.error(error.msg, line=self.lineno)]
 
 

@@ -71,7 +71,7 @@ def show_subcommands(page: Page) -> list[Node]:
 def show_options(page: Page) -> list[Node]:
     """For each subcommand, what its options change in what is sent; each is a target."""
     alike = defaultdict[tuple[tuple[str, tuple[str, ...]], ...], list[str]](list)
-    every = page.content.verification.options
+    every, standard = page.content.verification.options, page.env.domains.standard_domain
     for subcommand, of in groupby(every, key=lambda option: option.subcommand):
         options = tuple((option.option, tuple(option.fields)) for option in of)
         alike[options].append(f"stripepy {subcommand}")
@@ -83,7 +83,7 @@ def show_options(page: Page) -> list[Node]:
         for option, fields in options:
             anchors = [page.anchor(program, option) for program in programs]
             for program, anchor in zip(programs, anchors, strict=True):
-                page.standard.add_program_option(program, option, page.name, anchor)
+                standard.add_program_option(program, option, page.name, anchor)
             target = nodes.literal(text=option, ids=anchors, classes=["whole"])
             if fields:
                 sent.append((target, markup.inline(*map(page.field, fields))))
@@ -115,7 +115,7 @@ def show_switches(page: Page) -> list[Node]:
 def _variable(page: Page, name: str, value: str = "") -> Node:
     """An environment variable; where it comes first, it is a target."""
     text = markup.code(name + value)
-    if ("envvar", name) not in page.standard.objects:
+    if ("envvar", name) not in page.env.domains.standard_domain.objects:
         text["ids"].append(page.target("envvar", name))
     return text
 

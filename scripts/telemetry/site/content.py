@@ -32,13 +32,6 @@ MARKS = {
 }
 
 
-class Unknown(DirectiveError):  # noqa: N818 -- a page can be mended
-    """A page asks for something that is not among its content; no directive has to catch it."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(Reporter.ERROR_LEVEL, message)
-
-
 @dataclass(frozen=True)
 class Content:
     """What the pages show: records that agree with each other and may be published."""
@@ -153,7 +146,8 @@ class Content:
 def look_up(names: Mapping[str, Value], name: str, what: str) -> Value:
     """What a page asks for by name; `what` is the kind of thing, in words."""
     if name not in names:
-        raise Unknown(f"no {what} {name!r}; there are: {', '.join(sorted(names))}")
+        there = f"no {what} {name!r}; there are: {', '.join(sorted(names))}"
+        raise DirectiveError(Reporter.ERROR_LEVEL, there)
     return names[name]
 
 

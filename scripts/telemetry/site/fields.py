@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from docutils import nodes
 from docutils.nodes import Node
+from docutils.parsers.rst import DirectiveError
+from docutils.utils import Reporter
 from sphinx import addnodes
 
 from telemetry.records.fields import SENSITIVITIES, Field
 from telemetry.records.words import capitalised, listed
 from telemetry.site import markup
-from telemetry.site.content import Unknown
 from telemetry.site.markup import Piece
 from telemetry.site.page import Page, domain_of
 
@@ -27,9 +28,7 @@ TYPES = {
 }
 """What OTLP's types are, in a reader's words."""
 
-# From how many rows on what is said in each stands above their table.
-SHARED = 3
-
+SHARED = 3  # from how many rows on what is said in each stands above their table
 PACKAGES = "these packages"
 
 Names = tuple[str, ...]
@@ -109,7 +108,7 @@ def _of(page: Page, category: str) -> list[str]:
     entries = page.content.dictionary.items()
     chosen = [name for name, entry in entries if entry.category == category]
     if not chosen:
-        raise Unknown(f"no field is of the category {category!r}")
+        raise DirectiveError(Reporter.ERROR_LEVEL, f"no field is of the category {category!r}")
     return chosen
 
 

@@ -9,7 +9,6 @@ from docutils.nodes import Element, Node
 from sphinx.addnodes import pending_xref
 from sphinx.builders import Builder
 from sphinx.domains import Domain, ObjType
-from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.roles import XRefRole
 from sphinx.util.nodes import make_id, make_refnode
@@ -90,18 +89,14 @@ class Page:
     def name(self) -> str:
         return self.env.current_document.docname
 
-    @property
-    def standard(self) -> StandardDomain:
-        """Where Sphinx keeps options, variables and claims."""
-        return self.env.domains.standard_domain
-
     def anchor(self, *parts: str) -> str:
         return make_id(self.env, self.document, *parts)
 
     def target(self, kind: str, name: str) -> str:
         """The anchor of something that other projects can refer to, too."""
         anchor = self.anchor(kind, name)
-        self.standard.note_object(kind, name, anchor, location=self.name)
+        standard = self.env.domains.standard_domain
+        standard.note_object(kind, name, anchor, location=self.name)
         return anchor
 
     def source(self, place: str, label: str = "") -> nodes.reference:

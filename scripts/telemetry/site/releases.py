@@ -21,18 +21,16 @@ CHOICES = {
     "pre-releases": "The newest, with pre-releases",
 }
 
-# Up to how many fields are named in a line.
-FEW = 5
-
+FEW = 5  # up to how many fields are named in a line
 CLASS = "release-table"
 
 
 def show_release_changes(page: Page) -> list[Node]:
-    history = page.content.history
+    history, standard = page.content.history, page.env.domains.standard_domain
     shown: list[Node] = [markup.paragraph(page.prose(_switched_off(history)))]
     for release in reversed(history.releases):
         title, anchor = f"StripePy {release}", nodes.make_id(f"release-{release}")
-        page.standard.note_hyperlink_target(anchor, page.name, anchor, title)
+        standard.note_hyperlink_target(anchor, page.name, anchor, title)
         section = markup.section(anchor, title)
         section += markup.definitions(_facts(page, release), "facts")
         shown.append(section)
