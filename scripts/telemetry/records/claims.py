@@ -1,7 +1,6 @@
 """The verification: every claim with its verdict and evidence, as it is kept and published."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -169,7 +168,3 @@ class Verification(Record):
 
 def load() -> Verification:
     return documents.load(Verification, files.CLAIMS, MEND)
-
-
-def render(verification: Verification) -> dict[Path, bytes]:
-    return documents.render_with_schema(verification, files.CLAIMS)

@@ -1,6 +1,5 @@
 """The history: what each release sent with which dependencies, and what changed between them."""
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -203,7 +202,3 @@ class History(Record):
 
 def load() -> History:
     return documents.load(History, files.RELEASES, MEND)
-
-
-def render(history: History) -> dict[Path, bytes]:
-    return documents.render_with_schema(history, files.RELEASES)
