@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,10 +103,8 @@ def pythons(versions: Iterable[str]) -> dict[str, Path]:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, kept)])
     found = {}
     for version in versions:
-        try:
+        with suppress(UserError):
             found[version] = Path(_uv("python", "find", "--system", version, PATH=path).strip())
-        except UserError:
-            continue
     return found
 
 
