@@ -88,7 +88,7 @@ def _progress() -> Tell:
 def _compare(new: Verification, *, write: bool) -> list[Finding]:
     """Compare with the committed verification; replace it if that is asked for and it differs."""
     return findings.write_or_compare_document(
-        claims.render(new),
+        documents.render_with_schema(new, files.CLAIMS),
         load=lambda: claims.load().settled(tested_as=new),
         new=new.settled(tested_as=new),
         write=write and not _tests_less(new),

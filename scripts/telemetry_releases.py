@@ -15,7 +15,7 @@ from pathlib import Path
 # Where PYTHONSAFEPATH is set, Python does not look here.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from telemetry.records import exits, fields, files, findings, releases
+from telemetry.records import documents, exits, fields, files, findings, releases
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.releases import Setup
@@ -51,7 +51,7 @@ def main() -> int:
             for field, shows in since_faults(new, dictionary).items()
         ]
         found += findings.write_or_compare_document(
-            releases.render(new),
+            documents.render_with_schema(new, files.RELEASES),
             load=lambda: releases.load().settled(),
             new=new.settled(),
             write=not options.check,
