@@ -62,20 +62,6 @@ class World:
         """Key and chain (PEM) for "right", "wrong" or "client"."""
         return self.files / f"{kind}.pem"
 
-    @property
-    def covers(self) -> dict[str, Path]:
-        """Files that are put over those of the system, by the path that they cover."""
-        return {f"/etc/{name}": self.files / name for name in self.covering_texts()}
-
-    def covering_texts(self) -> dict[str, str]:
-        """What files under /etc say that tell a program where it is."""
-        names = self.names
-        return {
-            "hosts": f"127.0.0.1 localhost {names.host}\n::1 localhost\n",
-            "hostname": f"{names.host}\n",
-            "machine-id": f"{names.machine}\n",
-        }
-
 
 @contextlib.contextmanager
 def made(
@@ -114,7 +100,5 @@ def made(
         ):
             certificate = authority.issue_cert(*hosts)
             certificate.private_key_and_cert_chain_pem.write_to_path(world.certificate(kind))
-        for cover, text in world.covering_texts().items():
-            (world.files / cover).write_text(text)
         fill(world.files)
         yield world

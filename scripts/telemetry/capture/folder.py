@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from telemetry.records.runs import Run
+from telemetry.records.runs import Observation, Run
 
 RECORD_VARIABLE = "STRIPEPY_CAPTURE_RECORD"
 """Environment variable that names the file to which a process appends what it sees of itself."""
@@ -96,9 +97,31 @@ class PrivateFolder:
         entries = map(json.loads, self.record.read_text().splitlines())
         return [entry[key] for entry in entries if key in entry]
 
-    def text(self, name: str) -> str:
-        """Return what the run printed to a file of this folder, "stdout" or "stderr"."""
-        return (self.root / name).read_text(errors="replace") if (self.root / name).exists() else ""
+    def observation(
+        self,
+        run: Run,
+        before: Mapping[Path, int],
+        exit_status: int | None,
+        started: float,
+        ended: float,
+    ) -> Observation:
+        """Return what the folder shows of a run, with its exit status, or None for a timeout.
+
+        `before` is what `times` gave before it, and the times are in seconds since the epoch.
+        """
+        return Observation(
+            run=run,
+            exit_status=-signal.SIGKILL if exit_status is None else exit_status,
+            timed_out=exit_status is None,
+            started=started,
+            ended=ended,
+            stdout=(self.root / "stdout").read_text(errors="replace"),
+            stderr=(self.root / "stderr").read_text(errors="replace"),
+            files=self.changed(before),
+            variables=tuple(self.records("variable")),
+            written_elsewhere=tuple(self.records("written")),
+            parser=tuple(next(iter(self.records("parser")), ())),
+        )
 
     def environment(
         self,
@@ -129,8 +152,12 @@ class PrivateFolder:
             **variables,
             **run.environment,
         }
-        # What a run puts on PYTHONPATH does not replace what decides which stripepy.
-        if folders := [*filter(None, [run.environment.get("PYTHONPATH")]), *paths]:
+        folders = [run.environment.get("PYTHONPATH"), *paths]
+        if run.watched:
+            folders.insert(0, str(WATCHER))
+            environment[RECORD_VARIABLE] = str(self.record)
+        # What a run puts there does not replace what decides which stripepy.
+        if folders := list(filter(None, folders)):
             environment["PYTHONPATH"] = os.pathsep.join(folders)
         for placeholder, text in {"{home}": str(self.home), **texts}.items():
             for name, value in environment.items():
@@ -147,12 +174,6 @@ def caller_paths() -> list[str]:
 def run_paths() -> list[str]:
     """Return where a run looks for modules: in the folders of the caller's PYTHONPATH first."""
     return [*caller_paths(), *sys.path]
-
-
-def add_path(environment: dict[str, str], folder: Path) -> None:
-    """Put a folder first on the PYTHONPATH of an environment."""
-    paths = filter(None, (str(folder), environment.get("PYTHONPATH")))
-    environment["PYTHONPATH"] = os.pathsep.join(paths)
 
 
 @contextlib.contextmanager
