@@ -68,14 +68,14 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
         exit_status = wait(process, run.timeout)
         ended = time.time()
         left = _leftovers()
-    counts = namespaces.kernel_counts()
+    unrouted, opened = namespaces.kernel_counts()
     folder.keep(run, world.files)
     seen = folder.observation(run, before, exit_status, began, ended)
     return replace(
         seen,
         last_output=(folder.root / "stdout").stat().st_mtime,
         bodies=tuple(request.body for request in servers.requests),
-        attempts=tuple(servers.attempts(counts["unrouted"], counts["tcp"], packets.addresses())),
+        attempts=tuple(servers.attempts(unrouted, opened, packets.addresses())),
         folder=str(folder.work),
         sealed=True,
         seen_on_wire=Wire(
@@ -143,17 +143,15 @@ def _environment(run: Run, world: World, folder: PrivateFolder) -> dict[str, str
         "{authority}": str(world.authority),
         "{certificate}": str(world.certificate("client")),
     }
-    environment = folder.environment(
-        run, world.interpreter, world.paths, world.names.environment, texts
-    )
+    variables = dict(world.names.environment)
     if run.trusts:
-        environment.setdefault("REQUESTS_CA_BUNDLE", str(world.authority))
+        variables["REQUESTS_CA_BUNDLE"] = "{authority}"
     # What does not use requests asks OpenSSL: the download of a data set, and some exporters.
     if run.trusts or run.hosts:
-        environment.setdefault("SSL_CERT_FILE", str(world.authority))
+        variables["SSL_CERT_FILE"] = "{authority}"
     if run.timed or run.ending.signal is not None:
-        environment["PYTHONUNBUFFERED"] = "1"
-    return environment
+        variables["PYTHONUNBUFFERED"] = "1"
+    return folder.environment(run, world.interpreter, world.paths, variables, texts)
 
 
 @contextlib.contextmanager

@@ -140,9 +140,7 @@ class PrivateFolder:
             variables: Variables of every run.
             texts: What stands in variables for each placeholder besides `{home}`.
         """
-        inherited = ("LD_LIBRARY_PATH", "SYSTEMROOT")
         environment = {
-            **{name: os.environ[name] for name in inherited if name in os.environ},
             "PATH": os.pathsep.join((str(interpreter.parent), os.defpath)),
             "HOME": str(self.home),
             "TMPDIR": str(self.temporary),
@@ -152,6 +150,8 @@ class PrivateFolder:
             **variables,
             **run.environment,
         }
+        if "LD_LIBRARY_PATH" in os.environ:
+            environment.setdefault("LD_LIBRARY_PATH", os.environ["LD_LIBRARY_PATH"])
         folders = [run.environment.get("PYTHONPATH"), *paths]
         if run.watched:
             folders.insert(0, str(WATCHER))
@@ -190,7 +190,7 @@ def scratch_folder() -> str:
     # Multiprocessing makes sockets of 33 characters in our folder of 14, and the name of a socket
     # has at most 103 (on Linux 107). A long TMPDIR, as clusters have it, leaves no room.
     folder = tempfile.gettempdir()
-    return "/tmp" if os.name == "posix" and len(os.fsencode(folder)) + 14 + 33 > 103 else folder
+    return "/tmp" if len(os.fsencode(folder)) + 14 + 33 > 103 else folder
 
 
 # What a result file says of the time of its making.

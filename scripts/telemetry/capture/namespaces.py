@@ -6,6 +6,7 @@ rights where user namespaces are allowed, as they are on most systems.
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -28,14 +29,11 @@ TEMPORARY = tuple(map(Path, ("/tmp", "/run", "/var/tmp", "/dev/shm")))
 RTM_NEWROUTE, NLM_F_CREATE_REQUEST, RTA_OIF = 24, 0x401, 4
 # Table of local addresses, set by hand, valid on this machine, of the type "local".
 LOCAL_ROUTE = 255, 4, 254, 2
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
 def enter_empty() -> bool:
-    """Move this process into a network namespace without any interface.
-
-    There the kernel has no route to anywhere. The user and group ids stay what they were. Has to
-    come before the first thread.
+    """Move this process into a network namespace without any route; before its first thread.
 
     Returns:
         False where the system has no such namespaces (not Linux, or forbidden).
@@ -49,17 +47,14 @@ def enter(
     keeps: Collection[Path] = (),
     user: int | None = None,
 ) -> bool:
-    """Move this process into namespaces with loopback; has to come before the first thread.
-
-    Files that tell a program who and where it is can be covered by others there. The root folder
-    and the machine's places for temporary files can be private, and empty but for some folders.
+    """Move this process into namespaces with loopback; before its first thread.
 
     Args:
         host_name: What the machine is called in there.
         covers: Files to put over those of the system, by the path that they cover; what the
             system does not have is left out.
-        keeps: Folders that stay where they are in emptied places for temporary files; without any,
-            the root folder and these places stay as they are.
+        keeps: Folders that stay where they are when the root folder and the machine's places for
+            temporary files are made private, and empty; without any, nothing is.
         user: The user's id in there; None for the one outside.
 
     Returns:
@@ -69,7 +64,7 @@ def enter(
     if not _unshare(kinds, user):
         return False
     socket.sethostname(host_name)
-    _mount(None, "/", MS_REC | MS_PRIVATE)
+    _mount(None, Path("/"), MS_REC | MS_PRIVATE)
     if keeps:
         _enter_private_root(keeps)
     for covered, cover in covers.items():
@@ -78,17 +73,12 @@ def enter(
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
         if target.exists():
-            _mount(str(cover), str(target), MS_BIND)
+            _mount(cover, target, MS_BIND)
     _raise_loopback()
     return True
 
 
 def _enter_private_root(keeps: Collection[Path]) -> None:
-    """Make a root folder with the folders of the present one, but empty places for temporary files.
-
-    Args:
-        keeps: Folders that stay where they are in these places.
-    """
     kept = [(os.open(folder, os.O_PATH), folder) for folder in sorted(keeps)]
     root = TEMPORARY[0]
     mount_empty(root)
@@ -101,7 +91,7 @@ def _enter_private_root(keeps: Collection[Path]) -> None:
         # What else is there tells that this machine is a container.
         elif entry.is_dir() and not entry.name.startswith("."):
             copy.mkdir()
-            _mount(str(entry), str(copy), MS_BIND | MS_REC)
+            _mount(entry, copy, MS_BIND | MS_REC)
     os.chroot(root)
     os.chdir("/")
     for place in filter(Path.is_dir, TEMPORARY):
@@ -110,22 +100,19 @@ def _enter_private_root(keeps: Collection[Path]) -> None:
     for descriptor, folder in kept:
         if not folder.exists():
             folder.mkdir(parents=True)
-            _mount(f"/proc/self/fd/{descriptor}", str(folder), MS_BIND)
+            _mount(Path(f"/proc/self/fd/{descriptor}"), folder, MS_BIND)
         os.close(descriptor)
 
 
 def mount_empty(folder: Path, flags: int = 0, options: str | None = None) -> None:
     """Put an empty file system over a folder, in the namespaces of this process."""
-    _mount("none", str(folder), flags, "tmpfs", options)
+    _mount(None, folder, flags, "tmpfs", options)
 
 
 def entries_of_private_places(keeps: Collection[Path]) -> set[str]:
-    """Return what is in the private root folder and in emptied places for temporary files.
+    """Return what is in the private root folder and places, if there are any, besides kept folders.
 
     What System V keeps in memory for processes to share counts as well.
-
-    Args:
-        keeps: Folders that were kept, and are left out; without any, no place is private.
     """
     if not keeps:
         return set()
@@ -171,23 +158,22 @@ def _unshare(flags: int, user: int | None = None) -> bool:
 
 
 def _mount(
-    source: str | None, target: str, flags: int, kind: str | None = None, options: str | None = None
+    source: Path | None,
+    target: Path,
+    flags: int,
+    kind: str | None = None,
+    options: str | None = None,
 ) -> None:
     texts = (source, target, kind, options)
     *which, data = (None if text is None else os.fsencode(text) for text in texts)
     if ctypes.CDLL(None, use_errno=True).mount(*which, flags, data) != 0:
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), target)
+        raise OSError(number, os.strerror(number), str(target))
 
 
 def _raise_loopback() -> None:
-    import fcntl
-
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        _, flags = struct.unpack(
-            "16sh", fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("16sh", b"lo", 0))
-        )
-        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh", b"lo", flags | IFF_UP))
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
 
 
 def adopt_orphans() -> None:
@@ -198,27 +184,21 @@ def adopt_orphans() -> None:
 
 def die_with_parent() -> None:
     """Have the kernel end this process when its parent dies; for a child, before its exec."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def kernel_counts() -> dict[str, int]:
-    """What the kernel has counted in this network namespace, whoever did it.
-
-    Returns:
-        "unrouted": packets that had no way out; "tcp": connections that were opened.
-    """
+def kernel_counts() -> tuple[int, int]:
+    """Return how many packets had no way out of this network, and how many connections began."""
     lines = Path("/proc/self/net/snmp").read_text().splitlines()
-    table: dict[str, int] = {}
+    counts: dict[str, str] = {}
     for names, numbers in zip(lines[::2], lines[1::2], strict=True):
-        kind, *keys = names.split()
-        table |= {f"{kind}{k}": int(n) for k, n in zip(keys, numbers.split()[1:], strict=True)}
-    unrouted = table["Ip:OutNoRoutes"]
+        counts |= dict(zip(names.split(), numbers.split(), strict=True))
+    # Not there without IPv6.
     six = Path("/proc/self/net/snmp6")
     if six.exists():
-        counts = dict(line.split() for line in six.read_text().splitlines())
-        unrouted += int(counts["Ip6OutNoRoutes"])
-    return {"unrouted": unrouted, "tcp": table["Tcp:ActiveOpens"]}
+        counts |= dict(line.split() for line in six.read_text().splitlines())
+    unrouted = int(counts["OutNoRoutes"]) + int(counts.get("Ip6OutNoRoutes", 0))
+    return unrouted, int(counts["ActiveOpens"])
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def refuse(kind: str, target: object) -> NoReturn:
 
 
 def _connection(sock: socket.socket, address: Any) -> None:
-    if address is None or sock.family == getattr(socket, "AF_UNIX", None):
+    if address is None or sock.family == socket.AF_UNIX:
         # Multiprocessing's managers talk over sockets in the private temporary folder.
         if address is None or os.fsdecode(address).startswith(os.environ["TMPDIR"]):
             return
@@ -73,8 +73,9 @@ def guard(event: str, arguments: tuple[Any, ...]) -> None:
 
 def record_unrouted() -> None:
     """Record what the kernel refused in the namespace: attempts that no audit hook can see."""
-    if count := namespaces.kernel_counts()["unrouted"]:
-        record(attempt=f"{count} packets from a C library or another program")
+    unrouted, _ = namespaces.kernel_counts()
+    if unrouted:
+        record(attempt=f"{unrouted} packets from a C library or another program")
 
 
 def replace_exporter() -> None:

@@ -21,7 +21,7 @@ ROOT = str(Path(RECORD).parent)
 OURS = (ROOT, "/dev/", "/proc/")
 
 # The same variables, as texts and as bytes.
-ENVIRONMENTS = (os.environ, getattr(os, "environb", os.environ))
+ENVIRONMENTS = (os.environ, os.environb)
 LOOK_UP = type(os.environ).__getitem__.__code__
 PARSE = argparse.ArgumentParser.parse_known_args.__code__
 
