@@ -6,6 +6,7 @@ Without an option, the outcome is written to assets/telemetry_claims.json. Exit 
 """
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -54,11 +55,11 @@ def main() -> int:
                 "leave --subcommand away, or choose another claim",
             )
     found = [finding for judgement in judgements for finding in judgement.findings()]
+    report = verification.build(evidence, judgements)
     if options.report:
-        report = verification.build(evidence, judgements)
         files.replace({options.report.absolute(): documents.render(report)})
     if not (options.only or options.subcommand or found):
-        found = _compare(verification.build(evidence, judgements), write=not options.check)
+        found = _compare(report, write=not options.check)
     findings.show(found, files.CLAIMS)
     _summarise(judgements, len(evidence.by_name))
     return Exit.FINDINGS if found else Exit.OK
@@ -95,23 +96,20 @@ def _progress() -> Tell:
 
 
 def _compare(new: Verification, *, write: bool) -> list[Finding]:
-    """Compare with the committed verification; replace it if that is asked for and it differs."""
+    """Compare with the committed verification; replace it if that is asked for and it differs.
+
+    It stays if this machine left out what it tested.
+    """
+    with contextlib.suppress(UserError):
+        write = write and not new.not_tried() - claims.load().not_tried()
     return findings.write_or_compare_document(
         claims.render(new),
         load=lambda: claims.load().settled(tested_as=new),
         new=new.settled(tested_as=new),
-        write=write and not _tests_less(new),
+        write=write,
         kind=Kind.OUTDATED_CLAIMS,
         mend=claims.MEND,
     )
-
-
-def _tests_less(new: Verification) -> bool:
-    """Whether this machine left out what the committed verification tested."""
-    try:
-        return bool(new.not_tried() - claims.load().not_tried())
-    except UserError:
-        return False
 
 
 def _summarise(judgements: Sequence[Judgement], runs: int) -> None:
