@@ -23,6 +23,7 @@ import dns.rrset
 from dns.rdatatype import RdataType
 
 from telemetry.box.world import World
+from telemetry.capture import namespaces
 from telemetry.records.runs import Network, Request, Run
 
 LOOPBACK = "127.0.0.1"
@@ -78,8 +79,12 @@ class Servers:
     unserved: list[socket.socket] = field(default_factory=list)
 
     def open(self) -> None:
-        """Open the ports that the run will find."""
+        """Open the ports that the run will find, and watch where packets go from now on."""
         network, port = self.run.network, self.world.port
+        if network not in WITHOUT_ROUTES:
+            namespaces.lead_everything_here()
+        ports = {port, PROXY_PORT} | ({HTTPS_PORT} if self.run.hosts else set())
+        self.packets = _Packets(ports)
         if network in STATUS:
             kind = "wrong" if network is Network.WRONG_CERTIFICATE else "right"
             _TlsServer(self, port, self.world.certificate(kind), _Collector)
@@ -95,14 +100,8 @@ class Servers:
             start(self._answer_queries, name_server)
         start(self._accept_tunnels, socket.create_server((LOOPBACK, PROXY_PORT)))
 
-    def attempts(self, unrouted: int, opened: int, addresses: Collection[str]) -> Iterator[str]:
-        """Yield every attempt to reach anything but the collector and what the run asks for.
-
-        Args:
-            unrouted: How many packets had no way out.
-            opened: How many TCP connections were opened.
-            addresses: Where packets went, but for these servers.
-        """
+    def attempts(self) -> Iterator[str]:
+        """Yield every attempt to reach anything but the collector and what the run asks for."""
         served = {self.world.host, *self.run.hosts}
         for name in self.look_ups:
             if name not in served.union(self.run.missing_hosts):
@@ -111,8 +110,10 @@ class Servers:
             # Whoever passes an encrypted connection on can read it.
             if called not in served:
                 yield f"connection to a server called {called}"
+        unrouted, opened = namespaces.kernel_counts()
         if unrouted and self.run.network not in WITHOUT_ROUTES:
             yield f"{unrouted} packets that had no way out"
+        addresses = self.packets.addresses()
         yield from (f"connection to {address}" for address in addresses)
         # Through the proxy, there are two connections for each: one of them is the proxy's.
         others = opened - self.connections.total() - len(self.tunnels)
@@ -254,7 +255,7 @@ class _WebSite(_Handler):
         self.answer(200, {}, (self.server.servers.world.files / "data").read_bytes())
 
 
-class Packets:
+class _Packets:
     """Keeps where packets go in this network: each new connection and datagram, whoever sends it.
 
     Args:

@@ -14,21 +14,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from telemetry.box.servers import (
-    HTTPS_PORT,
-    LOOPBACK,
-    NOWHERE,
-    PROXY_PORT,
-    WITHOUT_ROUTES,
-    Packets,
-    Servers,
-    start,
-)
+from telemetry.box.servers import LOOPBACK, NOWHERE, Servers, start
 from telemetry.box.world import World
 from telemetry.capture import namespaces
 from telemetry.capture.folder import PrivateFolder
@@ -45,7 +36,8 @@ LOWEST_PRIORITY = 19
 def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
     """Make a run in namespaces that this process enters, which is why it can make only one."""
     folder.fill(run, world.files, world.host)
-    keeps = _kept_folders(run, world, folder) if world.empties_temporary else set()
+    environment = _environment(run, world, folder)
+    keeps = _kept_folders(world, folder, environment) if world.empties_temporary else set()
     if not namespaces.enter(world.names.host, _covers(run, world, folder), keeps, run.user):
         return Observation(run, not_tried=NO_NAMESPACES)
     _furnish(run, world, folder)
@@ -54,28 +46,24 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
     import h5py  # noqa: F401
 
     namespaces.adopt_orphans()
-    # Before there is anything to see.
-    if run.network not in WITHOUT_ROUTES:
-        namespaces.lead_everything_here()
-    packets = Packets({world.port, PROXY_PORT} | ({HTTPS_PORT} if run.hosts else set()))
     servers = Servers(run, world)
     servers.open()
     # Whoever started all this may ignore them, as a shell does for its background.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     began = time.time()
-    with _started(run, world, folder) as process:
+    with _started(run, world, folder, environment) as process:
         exit_status = wait(process, run.timeout)
         ended = time.time()
         left = _leftovers()
-    unrouted, opened = namespaces.kernel_counts()
+    attempts = tuple(servers.attempts())
     folder.keep(run, world.files)
     seen = folder.observation(run, before, exit_status, began, ended)
     return replace(
         seen,
         last_output=(folder.root / "stdout").stat().st_mtime,
         bodies=tuple(request.body for request in servers.requests),
-        attempts=tuple(servers.attempts(unrouted, opened, packets.addresses())),
+        attempts=attempts,
         folder=str(folder.work),
         sealed=True,
         seen_on_wire=Wire(
@@ -111,12 +99,11 @@ def _covers(run: Run, world: World, folder: PrivateFolder) -> dict[str, Path]:
     return {f"/etc/{name}": folder.root / name for name in texts}
 
 
-def _kept_folders(run: Run, world: World, folder: PrivateFolder) -> set[Path]:
+def _kept_folders(world: World, folder: PrivateFolder, environment: Mapping[str, str]) -> set[Path]:
     """What a run needs, wherever that is: its files, its Python, what it imports."""
-    paths = run.environment.get("PYTHONPATH", "").replace("{files}", str(world.files))
-    python = {ROOT, Path(sys.prefix), Path(sys.base_prefix), world.interpreter.parents[1]}
-    imported = {Path(path) for path in (*world.paths, *paths.split(os.pathsep)) if path}
-    return {folder.root, world.files, *python, *imported}
+    python = ROOT, Path(sys.prefix), Path(sys.base_prefix), world.interpreter.parents[1]
+    imported = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    return {folder.root, world.files, *python, *map(Path, imported)}
 
 
 def _furnish(run: Run, world: World, folder: PrivateFolder) -> None:
@@ -155,7 +142,9 @@ def _environment(run: Run, world: World, folder: PrivateFolder) -> dict[str, str
 
 
 @contextlib.contextmanager
-def _started(run: Run, world: World, folder: PrivateFolder) -> Iterator[subprocess.Popen[bytes]]:
+def _started(
+    run: Run, world: World, folder: PrivateFolder, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """Start the console script, and bring its end about where that is ordered."""
     options: dict[str, Any] = {
         # Not a session of its own: the kernel may share the cores out by session, so that the
@@ -176,7 +165,7 @@ def _started(run: Run, world: World, folder: PrivateFolder) -> Iterator[subproce
         if run.ending is Ending.CLOSED_PIPE:
             os.close(reading)
     command = [*run.prefix, str(world.interpreter.with_name("stripepy")), *run.argv]
-    with started(command, folder, _environment(run, world, folder), **options) as process:
+    with started(command, folder, environment, **options) as process:
         start(_quieten, process.pid)
         if run.terminal:
             start(_drain, reading, folder.root / "stdout")
