@@ -318,12 +318,16 @@ def test_an_interruption_leaves_all_of_the_old_files_or_all_of_the_new(
     assert changed == (set() if moment == "while writing" else parts)
 
 
-def test_what_was_interrupted_and_cannot_be_finished_is_told(tmp_path: Path) -> None:
-    (tmp_path / files.PENDING).mkdir()
-    (tmp_path / files.PENDING / "taken").touch()
+def test_what_was_interrupted_and_cannot_be_finished_is_told_and_stays(tmp_path: Path) -> None:
+    pending = tmp_path / files.PENDING / "taken"
+    pending.parent.mkdir()
+    pending.touch()
     (tmp_path / "taken").mkdir()
     with pytest.raises(UserError, match=r"table\.tsv: Is a directory -- mend: make table"):
         files.read(tmp_path / "table.tsv", "make table")
+    with pytest.raises(UserError, match=r"table\.tsv: cannot be written: Is a directory"):
+        files.replace({tmp_path / "table.tsv": b"new"})
+    assert pending.exists()
 
 
 def test_a_full_disk_leaves_the_old_files(project: Path) -> None:
