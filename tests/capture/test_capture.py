@@ -53,15 +53,6 @@ def test_a_long_temporary_folder_leaves_room_for_the_sockets_of_workers(
     require_one_message(run())
 
 
-def test_the_callers_environment_stays_outside_and_an_explicit_one_gets_in(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("STRIPEPY_NO_TELEMETRY", "1")
-    require_one_message(run())
-    with pytest.raises(UserError, match="sent no message: telemetry is switched off"):
-        require_one_message(run(STRIPEPY_NO_TELEMETRY="1"))
-
-
 def test_what_a_run_puts_on_pythonpath_does_not_hide_what_decides_which_stripepy(
     tmp_path: Path,
 ) -> None:
