@@ -6,7 +6,6 @@ usage, 3 not written, 5 outdated.
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 # Where PYTHONSAFEPATH is set, Python does not look here.
@@ -19,13 +18,11 @@ from telemetry.records.findings import Kind, show, write_or_compare
 from telemetry.records.table import sha256
 from telemetry.table.sample import render
 
-MEND = "python scripts/make_sample.py"
 
-
-def main(argv: Sequence[str] | None = None) -> int:
+def main() -> int:
     parser = exits.parser(__doc__)
     parser.add_argument("--check", action="store_true", help="compare only, write nothing")
-    options = parser.parse_args(argv)
+    options = parser.parse_args()
     content = render()
     found = write_or_compare(
         {SAMPLE: content},
@@ -34,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         new=[f"SHA-256 {sha256(content)}\n"],
         write=not options.check,
         kind=Kind.OUTDATED_SAMPLE,
-        mend=MEND,
+        mend="python scripts/make_sample.py",
     )
     show(found, SAMPLE)
     return Exit.FINDINGS if found else Exit.OK
