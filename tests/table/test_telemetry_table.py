@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import Doctor, need, python, run
+from telemetry.evidence import planted
 from telemetry.records import claims, files, releases, table
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.rows import from_tsv
@@ -218,27 +219,17 @@ def test_a_module_on_pythonpath_that_is_for_another_python_is_stripepys_problem_
     assert status == 0 or "mend: unset PYTHONPATH" in line
 
 
-PROVIDER = """
-from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-provider = TracerProvider()
-provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter("http://10.1.2.3:4318/traces")))
-trace.set_tracer_provider(provider)
-"""
-
-
 def test_a_span_that_a_provider_set_before_takes_elsewhere_is_not_shown_as_stripepys(
     command: Command, project: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(PROVIDER)
+    (tmp_path / "sitecustomize.py").write_text(planted.PROVIDER)
     path = {"PYTHONPATH": str(tmp_path)}
     run = command("--print", *LIST, **path)
     assert (run.returncode, run.stdout) == (Exit.NOT_CAPTURED, "")
     assert "a tracer provider that was set before StripePy's own" in run.stderr
     need("namespaces")
-    run = python("scripts/telemetry_request.py", *LIST, folder=project, env=path)
+    there = path | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://10.1.2.3:4318"}
+    run = python("scripts/telemetry_request.py", *LIST, folder=project, env=there)
     assert run.stdout == "nothing reached StripePy's collector\n"
     assert run.stderr == "note: it tried to reach something else: connection to 10.1.2.3:4318\n"
 
