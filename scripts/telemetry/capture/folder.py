@@ -178,7 +178,7 @@ def run_paths() -> list[str]:
 
 @contextlib.contextmanager
 def private_folder(work: str = "work", home: str = "home") -> Iterator[PrivateFolder]:
-    """Make a private folder, with names for those inside; it is there as long as the context."""
+    """Make a private folder, with names for those inside, for as long as the context."""
     with tempfile.TemporaryDirectory(
         prefix="tl-", dir=scratch_folder(), ignore_cleanup_errors=True
     ) as name:

@@ -33,11 +33,7 @@ SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
 def enter_empty() -> bool:
-    """Move this process into a network namespace without any route; before its first thread.
-
-    Returns:
-        False where the system has no such namespaces (not Linux, or forbidden).
-    """
+    """Move this process into a network without any route, if the system can; before any thread."""
     return _unshare(CLONE_NEWUSER | CLONE_NEWNET)
 
 
@@ -47,7 +43,7 @@ def enter(
     keeps: Collection[Path] = (),
     user: int | None = None,
 ) -> bool:
-    """Move this process into namespaces with loopback; before its first thread.
+    """Move this process into namespaces with loopback, if the system can; before any thread.
 
     Args:
         host_name: What the machine is called in there.
@@ -58,7 +54,7 @@ def enter(
         user: The user's id in there; None for the one outside.
 
     Returns:
-        False where the system allows no such namespaces; then nothing has changed.
+        Whether it could; otherwise, nothing has changed.
     """
     kinds = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC
     if not _unshare(kinds, user):
@@ -74,7 +70,8 @@ def enter(
             target.touch()
         if target.exists():
             _mount(cover, target, MS_BIND)
-    _raise_loopback()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
     return True
 
 
@@ -140,7 +137,6 @@ def lead_everything_here() -> None:
 
 
 def _unshare(flags: int, user: int | None = None) -> bool:
-    """Enter new namespaces; the ids stay what they are, but for another id of the user."""
     if sys.platform != "linux":
         return False
     outside, group = os.getuid(), os.getgid()
@@ -151,7 +147,7 @@ def _unshare(flags: int, user: int | None = None) -> bool:
         ("uid_map", f"{outside if user is None else user} {outside} 1"),
         ("gid_map", f"{group} {group} 1"),
     ):
-        # Where this is forbidden, ids read as "nobody"; the seal holds all the same.
+        # The ids stay what they are; where this is forbidden, they read as "nobody".
         with contextlib.suppress(OSError):
             Path("/proc/self", name).write_text(text)
     return True
@@ -169,11 +165,6 @@ def _mount(
     if ctypes.CDLL(None, use_errno=True).mount(*which, flags, data) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), str(target))
-
-
-def _raise_loopback() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
 
 
 def adopt_orphans() -> None:

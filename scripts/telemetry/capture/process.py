@@ -1,6 +1,7 @@
 """Run one real stripepy command in a sealed process and keep what it would have sent.
 
-Needs only an environment with stripepy-hic; everything heavy is imported in the child alone.
+Needs only an environment with stripepy-hic; everything heavy is imported in the child alone. What
+is refused raises a UserError, in StripePy's own words where it has any.
 """
 
 import base64
@@ -41,10 +42,7 @@ def capture(
     planted: Mapping[str, str] | None = None,
     names: tuple[str, str] = ("work", "home"),
 ) -> Observation:
-    """Run `stripepy ARGV...` in a sealed child process.
-
-    The child sees a new, private folder as working directory, home and temporary folder, and an
-    environment that is built here: nothing of the caller's own settings gets in.
+    """Run `stripepy ARGV...` in a sealed child process, which none of the caller's settings reach.
 
     Args:
         run: The run.
@@ -126,10 +124,9 @@ def ending(seen: Observation) -> str:
 
 
 def last_error(seen: Observation) -> str:
-    """Return StripePy's own last error with its direct cause, in its own words; empty for none.
+    """Return StripePy's last error with its direct cause and what to do; empty for none.
 
-    What it prints after an error belongs to it: the names of files, or what to do. Paths are quoted
-    as they were typed.
+    Paths are quoted as they were typed.
     """
     text = re.sub(r"\x1b\[[0-9;]*m", "", seen.stderr).strip()
     error = r"^(?:[\w.]*(?:Error|Exception|Interrupt|Warning)|.*error): .+"
@@ -152,11 +149,7 @@ def installing(interpreter: Path | str = sys.executable) -> str:
 
 
 def require_end(seen: Observation) -> None:
-    """Refuse a run that did not come to its end.
-
-    Raises:
-        UserError: If it had to be ended.
-    """
+    """Refuse a run that had to be ended."""
     if seen.timed_out:
         message = f"{typed(seen.run)} did not end within {seen.run.timeout:g} s"
         mend = "allow it more time with --timeout SECONDS"
@@ -164,15 +157,7 @@ def require_end(seen: Observation) -> None:
 
 
 def require_one_message(seen: Observation, *, or_none: bool = False) -> None:
-    """Refuse a capture that is not one message and nothing else.
-
-    Args:
-        seen: What was captured.
-        or_none: Whether no message is right, too, if stripepy could have sent one.
-
-    Raises:
-        UserError: With what went wrong, in StripePy's own words where it has any.
-    """
+    """Refuse a capture that is not one message, or none of a stripepy that could send one."""
     require_end(seen)
     mend = CORRECT
     if seen.provided:
