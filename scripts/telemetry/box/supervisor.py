@@ -50,7 +50,7 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
     servers.open()
     # Whoever started all this may ignore them, as a shell does for its background.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     began = time.time()
     with _started(run, world, folder, environment) as process:
         exit_status = wait(process, run.timeout)
@@ -92,7 +92,7 @@ def _covers(run: Run, world: World, folder: PrivateFolder) -> dict[str, Path]:
         "machine-id": f"{names.machine}\n",
         # Without `search`, names that do not exist are looked up in the machine's domain as well.
         "resolv.conf": f"search .\nnameserver {resolver}\n",
-        "passwd": (f"{names.user}:x:{user}:{os.getgid()}:{names.person}:{folder.home}:/bin/sh\n"),
+        "passwd": f"{names.user}:x:{user}:{os.getgid()}:{names.person}:{folder.home}:/bin/sh\n",
     }
     for name, text in texts.items():
         (folder.root / name).write_text(text)
@@ -187,10 +187,6 @@ def _interrupt(process: subprocess.Popen[bytes], number: int, timeout: float) ->
         time.sleep(0.01)
     # A terminal's Ctrl-C reaches every process of the command.
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
-
-
-def _end(number: int, frame: object) -> None:
-    sys.exit(128 + number)
 
 
 def _drain(pipe: int, kept: Path = Path(os.devnull)) -> None:

@@ -57,18 +57,6 @@ class PrivateFolder:
         for name, target in run.inputs.items():
             (self.work / name).symlink_to((files / target).absolute())
 
-    def changed(self, before: Mapping[Path, int]) -> dict[str, str]:
-        """Return the SHA-256 of each file that was made or changed, by path in this folder.
-
-        It is empty for an empty folder, and for what was removed since `times` gave `before`.
-        """
-        after = self.times()
-        return {
-            path.relative_to(self.root).as_posix(): _digest(path) if path.is_file() else ""
-            for path in sorted({*before, *after})
-            if before.get(path) != after.get(path)
-        }
-
     def times(self) -> dict[Path, int]:
         """Return when each file and empty folder was last changed, in nanoseconds.
 
@@ -80,8 +68,7 @@ class PrivateFolder:
             for path in sorted(folder.rglob("*"))
             if not (path.is_dir() and any(path.iterdir()))
             and not (
-                path.relative_to(folder).parts[0].startswith("pymp-")
-                and folder == self.temporary
+                str(path).startswith(f"{self.temporary}/pymp-")
                 and (path.is_dir() or path.is_socket())
             )
         }
@@ -109,6 +96,7 @@ class PrivateFolder:
 
         `before` is what `times` gave before it, and the times are in seconds since the epoch.
         """
+        after = self.times()
         return Observation(
             run=run,
             exit_status=-signal.SIGKILL if exit_status is None else exit_status,
@@ -117,7 +105,11 @@ class PrivateFolder:
             ended=ended,
             stdout=(self.root / "stdout").read_text(errors="replace"),
             stderr=(self.root / "stderr").read_text(errors="replace"),
-            files=self.changed(before),
+            files={
+                path.relative_to(self.root).as_posix(): _digest(path) if path.is_file() else ""
+                for path in sorted({*before, *after})
+                if before.get(path) != after.get(path)
+            },
             variables=tuple(self.records("variable")),
             written_elsewhere=tuple(self.records("written")),
             parser=tuple(next(iter(self.records("parser")), ())),
