@@ -6,6 +6,7 @@ Without an option, the outcome is written to assets/telemetry_claims.json. Exit 
 """
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -86,23 +87,20 @@ def _progress() -> Tell:
 
 
 def _compare(new: Verification, *, write: bool) -> list[Finding]:
-    """Compare with the committed verification; replace it if that is asked for and it differs."""
+    """Compare with the committed verification; replace it if that is asked for and it differs.
+
+    It stays if this machine left out what it tested.
+    """
+    with contextlib.suppress(UserError):
+        write = write and not new.not_tried() - claims.load().not_tried()
     return findings.write_or_compare_document(
         documents.render_with_schema(new, files.CLAIMS),
         load=lambda: claims.load().settled(tested_as=new),
         new=new.settled(tested_as=new),
-        write=write and not _tests_less(new),
+        write=write,
         kind=Kind.OUTDATED_CLAIMS,
         mend=claims.MEND,
     )
-
-
-def _tests_less(new: Verification) -> bool:
-    """Whether this machine left out what the committed verification tested."""
-    try:
-        return bool(new.not_tried() - claims.load().not_tried())
-    except UserError:
-        return False
 
 
 def _summarise(judgements: Sequence[Judgement], runs: int) -> None:

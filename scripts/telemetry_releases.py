@@ -82,8 +82,7 @@ def _look_at(wanted: Sequence[str], look: history.Look) -> list[Finding]:
         raise UserError(message, f"choose from {', '.join(known)}")
     committed = {(s.release, s.dependencies): s for s in releases.load().setups}
     found = []
-    for job in (job for version in wanted for job in history.jobs(known[version])):
-        new = look(job)
+    for new in (look(job) for version in wanted for job in history.jobs(known[version])):
         old = committed.get((new.release, new.dependencies))
         if old is None or old.settled() != new.settled():
             told = "; ".join(map(str, changes(old, new))) if old else "not in the committed history"

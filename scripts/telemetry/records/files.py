@@ -62,7 +62,6 @@ def replace(files: Mapping[Path, bytes]) -> None:
             ready.rename(folder / PENDING)
         finish(folder)
     except OSError as error:
-        shutil.rmtree(folder / PENDING, ignore_errors=True)
         raise UserError(
             f"{shown(next(iter(files)))}: cannot be written: {error.strerror}",
             "make room or allow writing, then run the command again",

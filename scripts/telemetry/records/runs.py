@@ -204,7 +204,7 @@ class Observation:
     # SHA-256 of each file that it made, changed or removed, by path in its private folder; empty
     # for an empty folder, and for what was removed.
     files: Mapping[str, str] = field(default_factory=dict)
-    folder: str = ""  # the whole path of its working directory; unmodified only
+    folder: str = ""  # the whole path of its working directory
     sealed: bool = False  # whether the kernel kept it from every network but ours
     seen_on_wire: Wire | None = None  # what only an unmodified run shows; None for one in memory
     # In memory only:
