@@ -18,12 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from telemetry.capture.folder import (
-    RECORD_VARIABLE,
-    PrivateFolder,
-    caller_paths,
-    private_folder,
-)
+from telemetry.capture.folder import RECORD_VARIABLE, PrivateFolder, caller_paths, private_folder
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import Observation, Run
