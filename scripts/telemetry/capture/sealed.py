@@ -79,7 +79,7 @@ def record_unrouted() -> None:
 
 
 def replace_exporter() -> None:
-    """Put a span exporter that sends nothing where stripepy will import its OTLP exporter from.
+    """Put an in-memory span exporter where stripepy will import its OTLP exporter from.
 
     What it is asked to export is encoded as the real one would encode it, one
     ExportTraceServiceRequest for each request that would have been posted. Where OpenTelemetry
@@ -90,7 +90,8 @@ def replace_exporter() -> None:
         from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
         from opentelemetry.exporter.otlp.proto.http import trace_exporter
         from opentelemetry.sdk.trace import ReadableSpan
-        from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+        from opentelemetry.sdk.trace.export import SpanExportResult
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
     except ImportError as error:
         record(missing=str(error))
         return
@@ -100,15 +101,19 @@ def replace_exporter() -> None:
         record(provided=not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider))
     signature = inspect.signature(trace_exporter.OTLPSpanExporter)
 
-    class SealedExporter(SpanExporter):
+    class SealedExporter(InMemorySpanExporter):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__()
             settings = signature.bind(*args, **kwargs).arguments
             record(exporter={name: _plain(value) for name, value in settings.items()})
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-            body = encode_spans(spans).SerializeToString()
+            result = super().export(spans)
+            finished = self.get_finished_spans()
+            self.clear()
+            body = encode_spans(finished).SerializeToString()
             record(body=base64.b64encode(body).decode())
-            return SpanExportResult.SUCCESS
+            return result
 
     trace_exporter.OTLPSpanExporter = SealedExporter  # type: ignore[misc, assignment]
 
