@@ -3,10 +3,10 @@
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
 import test_gate
+from test_gate import NOT, STALE, VOID
 
 from conftest import protobuf
 from telemetry.evidence.claims import CLAIMS
@@ -34,31 +34,29 @@ def message(added: str = "", removed: str = "") -> bytes:
 
 def seen(
     name: str,
-    body: bytes | None = None,
+    body: bytes = b"",
     headers: Mapping[str, str] | None = None,
-    seconds: float = 0.0,
-    **rest: object,
+    ended: float = 0.0,
+    fault: str = "",
 ) -> Observation:
-    """An observation of one message, unless its body is empty."""
-    body = message() if body is None else body
-    names = (("Host", HOST), *(headers or {}).items())
-    requests = (Request("POST /v1/traces HTTP/1.1", names, body),) if body else ()
-    bodies = (body,) if body else ()
+    """An observation of one message, by default the committed one."""
+    body = body or message()
+    request = Request("POST /v1/traces HTTP/1.1", (("Host", HOST), *(headers or {}).items()), body)
     network = next((n for n in Network if n.value in name), Network.ANSWERS)
-    observation = Observation(
+    return Observation(
         Run(name, ("call", "x.hic", "10000"), network=network),
-        bodies=bodies,
-        ended=seconds,
-        seen_on_wire=Wire(requests, connections=len(requests)),
+        bodies=(body,),
+        ended=ended,
+        fault=fault,
+        seen_on_wire=Wire((request,), connections=1),
     )
-    return replace(observation, **rest)  # type: ignore[arg-type]
 
 
 def delays(seconds: Mapping[str, float]) -> list[Observation]:
     """Runs in every network that ended after so many seconds; the others after none."""
     networks = ("off", Network.ANSWERS, *UNREACHABLE)
     return [
-        seen(delay_name(network, repeat), seconds=seconds.get(network, 0.0))
+        seen(delay_name(network, repeat), ended=seconds.get(network, 0.0))
         for network in networks
         for repeat in range(REPEATS)
     ]
@@ -83,62 +81,45 @@ TRUST = [
 NETRC = ["netrc: for the collector", "netrc: default", "netrc: NETRC"]
 
 # For each claim: what was seen, and what becomes of it.
-OBSERVED: dict[str, tuple[list[Observation], Verdict]] = {
-    "four-kinds": ([seen("call", message(added="zqx"))], Verdict.DOES_NOT_HOLD),
-    "instance-id": ([seen("call", message(removed="service.instance.id"))], Verdict.STALE),
-    "their-table": ([seen("call", message(removed="params.low_memory"))], Verdict.STALE),
-    "canaries-in-place": (
-        [seen("call"), seen("view")],
-        Verdict.DOES_NOT_HOLD,
-    ),
-    "proxies": (with_headers(test_gate.PROXIED), Verdict.DOES_NOT_HOLD),
-    "trust": (
-        [seen("an authority that is not trusted"), *with_headers(TRUST)],
-        Verdict.DOES_NOT_HOLD,
-    ),
-    "key-log": ([seen("keys: SSLKEYLOGFILE")], Verdict.DOES_NOT_HOLD),
+OBSERVED: dict[str, tuple[Sequence[Observation | Line], Verdict]] = {
+    "four-kinds": ([seen("call", message(added="zqx"))], NOT),
+    "instance-id": ([seen("call", message(removed="service.instance.id"))], STALE),
+    "their-table": ([seen("call", message(removed="params.low_memory"))], STALE),
+    "canaries-in-place": ([seen("call"), seen("view")], NOT),
+    "proxies": (with_headers(test_gate.PROXIED), NOT),
+    "trust": ([seen("an authority that is not trusted"), *with_headers(TRUST)], NOT),
+    "key-log": ([seen("keys: SSLKEYLOGFILE")], NOT),
     "netrc-another": (
         with_headers([NETRC[0], "netrc: for another"], Authorization="Basic Wm"),
-        Verdict.DOES_NOT_HOLD,
+        NOT,
     ),
-    "netrc": (with_headers(["download", *NETRC]), Verdict.STALE),
-    "provider-first": (
-        [seen("download"), seen("a provider that is there first")],
-        Verdict.STALE,
-    ),
-    "leaks-unset": (with_headers(["leaks", "leaks, unset", "download"]), Verdict.DOES_NOT_HOLD),
-    "ambient-detectors": (with_headers(DETECTORS), Verdict.STALE),
-    "ambient-headers": (with_headers(HEADERS), Verdict.STALE),
-    "delay-none": (delays({Network.ANSWERS: 2.0}), Verdict.DOES_NOT_HOLD),
-    "delay-errors": (delays({Network.NOT_FOUND: 2.0}), Verdict.DOES_NOT_HOLD),
-    "delay-seconds": (delays({}), Verdict.STALE),
-    "delay-no-network": (delays({}), Verdict.STALE),
-    "delay-name-server": (delays({}), Verdict.STALE),
-}
-
-LINES: dict[str, tuple[Line, Verdict]] = {
-    "files": (Line("cli/other.py", 1, "sends"), Verdict.DOES_NOT_HOLD),
-    "ways-out": (
-        Line("cli/view.py", 1, "imports socket, a way to the network"),
-        Verdict.DOES_NOT_HOLD,
-    ),
-    "not-one-file": (Line("cli/telemetry.py", 1, "adds to the span"), Verdict.STALE),
+    "netrc": (with_headers(["download", *NETRC]), STALE),
+    "provider-first": ([seen("download"), seen("a provider that is there first")], STALE),
+    "leaks-unset": (with_headers(["leaks", "leaks, unset", "download"]), NOT),
+    "ambient-detectors": (with_headers(DETECTORS), STALE),
+    "ambient-headers": (with_headers(HEADERS), STALE),
+    "delay-none": (delays({Network.ANSWERS: 2.0}), NOT),
+    "delay-errors": (delays({Network.NOT_FOUND: 2.0}), NOT),
+    "delay-seconds": (delays({}), STALE),
+    "delay-no-network": (delays({}), STALE),
+    "delay-name-server": (delays({}), STALE),
+    "files": ([Line("cli/other.py", 1, "sends")], NOT),
+    "ways-out": ([Line("cli/view.py", 1, "imports socket, a way to the network")], NOT),
+    "not-one-file": ([Line("cli/telemetry.py", 1, "adds to the span")], STALE),
 }
 
 
 def judged(
-    claim: str,
-    observations: Sequence[Observation],
-    lines: Sequence[Line] = (),
-    topics: Sequence[str] = (),
+    claim: str, given: Sequence[Observation | Line], topics: Sequence[str] = ()
 ) -> Judgement:
-    """Judge a claim by observations of some topics, or of all that it looks at."""
+    """Judge a claim by lines of code and observations of some topics, or of all it looks at."""
     [chosen] = [one for one in CLAIMS if one.id == claim]
+    observations = [one for one in given if isinstance(one, Observation)]
     evidence = Evidence(
         observations=dict.fromkeys(topics or chosen.topics, observations),
         subcommands=(),
         settings=(),
-        lines=lines,
+        lines=[one for one in given if isinstance(one, Line)],
         setters={},
         dictionary=fields.load(),
         documented=table.load(),
@@ -149,19 +130,13 @@ def judged(
 
 @pytest.mark.parametrize("claim", OBSERVED)
 def test_a_judge_goes_red_for(claim: str) -> None:
-    observations, expected = OBSERVED[claim]
-    assert judged(claim, observations).verdict is expected
-
-
-@pytest.mark.parametrize("claim", LINES)
-def test_a_judge_of_the_code_goes_red_for(claim: str) -> None:
-    line, expected = LINES[claim]
-    assert judged(claim, (), [line]).verdict is expected
+    given, expected = OBSERVED[claim]
+    assert judged(claim, given).verdict is expected
 
 
 def test_a_message_that_cannot_be_read_and_a_run_that_died_are_no_verdicts() -> None:
     for odd in (seen("call", b"odd"), seen("call", fault="its supervisor ended with SIGKILL")):
-        assert judged("instance-id", [odd]).verdict is Verdict.VOID
+        assert judged("instance-id", [odd]).verdict is VOID
 
 
 def test_a_bit_that_all_identifiers_share_is_noticed() -> None:
@@ -187,7 +162,7 @@ def test_every_claim_has_something_that_turns_it_red() -> None:
     changed = {
         change.claim for changes in test_gate.PROGRAMS.values() for change in changes.values()
     }
-    assert changed | set(OBSERVED) | set(LINES) == {claim.id for claim in CLAIMS}
+    assert changed | set(OBSERVED) == {claim.id for claim in CLAIMS}
 
 
 def test_a_machine_that_can_test_less_compares_what_it_tested() -> None:
