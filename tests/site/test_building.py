@@ -49,20 +49,13 @@ def odd_table() -> list[tuple[str, str]]:
 
 
 def shown_values(tree: Element) -> dict[str, str]:
-    """Second cells of every field table, by the first; of a family, each member's."""
+    """What field tables show in their second column, by field; of a family, each member's."""
     values: dict[str, str] = {}
     for row in tree.iter("tr"):
-        # No `text`: a value may begin or end with a space that is none of ASCII's.
-        cells = ["".join(cell.itertext()).strip("\n") for cell in row]
-        if len(cells) == 3:
-            items = ["".join(item.itertext()).strip("\n") for item in row.iter("li")]
-            if "*" in cells[0]:
-                members = (item.partition(" ") for item in items)
-                values |= {cells[0].replace("*", member): value for member, _, value in members}
-            elif items:
-                values |= dict(zip(cells[0].split(", "), items, strict=True))
-            else:
-                values[cells[0]] = cells[1]
+        names, shown, *_ = [["".join(c.itertext()) for c in cell.iter("code")] for cell in row]
+        if names and "*" in names[0]:
+            names, shown = [names[0].replace("*", member) for member in shown[::2]], shown[1::2]
+        values |= zip(names, shown, strict=False)
     return values
 
 
