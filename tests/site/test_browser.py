@@ -14,8 +14,6 @@ import pytest
 from playwright.sync_api import (
     Browser,
     Page,
-    Request,
-    Response,
     Route,
     ViewportSize,
     sync_playwright,
