@@ -1,6 +1,7 @@
 """What the tests share: tools that may be missing, copies to write to, and the built site."""
 
 import fcntl
+import functools
 import importlib.util
 import json
 import os
@@ -128,8 +129,9 @@ def build(
     return python(*form, *options, "docs", folder, folder=project, env=env)
 
 
+@functools.cache
 def page(path: Path) -> Element:
-    """A built page, as a browser reads it."""
+    """A built page, as a browser reads it; for reading only."""
     parsed: Element = html5lib.parse(path.read_text("utf-8"), namespaceHTMLElements=False)
     return parsed
 

@@ -1,6 +1,5 @@
 """The built pages: what they show is what the committed files say."""
 
-import functools
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -8,12 +7,9 @@ from pathlib import Path
 import pytest
 from sphinx.util.inventory import InventoryFile
 
-import conftest
-from conftest import installed_stripepy, text
+from conftest import installed_stripepy, page, text
 from telemetry.records import claims, fields, releases, table
 from telemetry.records.words import summed_up
-
-page = functools.cache(conftest.page)
 
 
 def test_other_projects_can_refer_to_every_field_option_variable_and_claim(site: Path) -> None:
