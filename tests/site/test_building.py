@@ -1,7 +1,6 @@
 """Building the site: it shows what the committed files hold, or ends with one line."""
 
 import dataclasses
-import itertools
 import json
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -35,24 +34,26 @@ ODD = [
 
 
 def odd_table() -> list[tuple[str, str]]:
-    """The committed table, with odd texts wherever the dictionary allows any."""
-    dictionary, odd = fields.load(), itertools.cycle(ODD)
-
-    def free(field: str) -> bool:
-        entry = dictionary[field]
-        return entry.type == ("string",) and entry.allowed is None and entry.pattern is None
-
-    return [
-        (field, format_value(next(odd)) if free(field) else value)
-        for field, value in table.load().table
+    """The committed table, with odd texts, all of them, where the dictionary allows any."""
+    entries, rows = fields.load(), dict(table.load().table)
+    free = [
+        name
+        for name, entry in entries.items()
+        if name in rows and entry.type == ("string",) and not (entry.allowed or entry.pattern)
     ]
+    odd = {name: " ".join(ODD[number :: len(free)]) for number, name in enumerate(free)}
+    return list((rows | {name: format_value(text) for name, text in odd.items()}).items())
 
 
 def shown_values(tree: Element) -> dict[str, str]:
     """What field tables show in their second column, by field; of a family, each member's."""
     values: dict[str, str] = {}
     for row in tree.iter("tr"):
-        names, shown, *_ = [["".join(c.itertext()) for c in cell.iter("code")] for cell in row]
+        # With this space, which values do not have, Sphinx keeps several in a row apart.
+        names, shown, *_ = [
+            ["".join(code.itertext()).replace("\xa0", " ") for code in cell.iter("code")]
+            for cell in row
+        ]
         if names and "*" in names[0]:
             names, shown = [names[0].replace("*", member) for member in shown[::2]], shown[1::2]
         values |= zip(names, shown, strict=False)
