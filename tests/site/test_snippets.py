@@ -101,9 +101,14 @@ def wrapper(place: Place, snippet: Snippet) -> str:
     return place.run("sh", "-c", f"PATH={path.parent}:$PATH; {COMMAND}")
 
 
-def sourced(place: Place, snippet: Snippet) -> str:
-    """In the user's shell as conda reads it, or what Apptainer runs when a container starts."""
-    return place.run("sh", "-c", f"{snippet.code.rpartition('%environment')[2]}{COMMAND}")
+def conda(place: Place, snippet: Snippet) -> str:
+    """In the shell of the user, as conda reads it."""
+    return place.run("sh", "-c", f"{snippet.code}{COMMAND}")
+
+
+def apptainer(place: Place, snippet: Snippet) -> str:
+    """The section that Apptainer runs when a container starts."""
+    return place.run("sh", "-c", f"{snippet.code.partition('%environment')[2]}{COMMAND}")
 
 
 def modules(place: Place, snippet: Snippet) -> str:
@@ -174,8 +179,8 @@ TOOL: dict[str, Callable[[Place, Snippet], str]] = {
     "Jupyter": notebook,
     "Snakemake": snakemake,
     "sh": wrapper,
-    "sh, without conda": sourced,
-    "sh, without Apptainer": sourced,
+    "sh, without conda": conda,
+    "sh, without Apptainer": apptainer,
     "Environment Modules and Lmod": modules,
     "Lmod": modules,
     "EasyBuild": easybuild,
@@ -234,7 +239,7 @@ def test_leaving_a_conda_environment_brings_back_what_the_user_had(
 ) -> None:
     place = Place(tmp_path)
     # Twice, since an environment that is activated again is left first.
-    sourced(place, replace(ENTER, code=before + (ENTER.code + LEAVE.code) * 2))
+    conda(place, replace(ENTER, code=before + (ENTER.code + LEAVE.code) * 2))
     assert place.found() == after
 
 
