@@ -5,44 +5,46 @@ Without an option, the file is written if it is missing or differs. Exit status:
 usage, 3 not written, 5 outdated.
 """
 
-import hashlib
 import sys
-from collections.abc import Sequence
+import tempfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 # Where PYTHONSAFEPATH is set, Python does not look here.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from packaging.version import Version
+
 from telemetry.records import exits
-from telemetry.records.exits import Exit
+from telemetry.records.exits import Exit, UserError
 from telemetry.records.files import SAMPLE
 from telemetry.records.findings import Kind, show, write_or_compare
-from telemetry.table.sample import render
+from telemetry.records.table import sha256
+from telemetry.table import sample
 
-MEND = "python scripts/make_sample.py"
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status."""
+def main() -> int:
     parser = exits.parser(__doc__)
     parser.add_argument("--check", action="store_true", help="compare only, write nothing")
-    options = parser.parse_args(argv)
-    content = render()
+    options = parser.parse_args()
+    release = next((found.version for found in distributions(name="hictkpy")), "0")
+    if Version(release) < Version("1.4.0"):
+        raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev")
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, SAMPLE.name)
+        sample.write_hic_here(path, sample.CHROMOSOMES, list(sample.pixels()), sample.ASSEMBLY)
+        content = path.read_bytes()
     found = write_or_compare(
         {SAMPLE: content},
-        old=_checksum(SAMPLE.read_bytes()) if SAMPLE.is_file() else None,
-        new=_checksum(content),
+        # The file itself is binary.
+        old=[f"SHA-256 {sha256(SAMPLE.read_bytes())}\n"] if SAMPLE.is_file() else None,
+        new=[f"SHA-256 {sha256(content)}\n"],
         write=not options.check,
         kind=Kind.OUTDATED_SAMPLE,
-        mend=MEND,
+        mend="python scripts/make_sample.py",
     )
     show(found, SAMPLE)
     return Exit.FINDINGS if found else Exit.OK
-
-
-def _checksum(content: bytes) -> list[str]:
-    """Say in a line of text what the binary file holds."""
-    return [f"SHA-256 {hashlib.sha256(content).hexdigest()}\n"]
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Without an option, the outcome is written to assets/telemetry_claims.json. Exit 
 """
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -43,21 +44,13 @@ def main() -> int:
     topics = {topic for claim in chosen for topic in claim.topics}
     with planted.planted_world(exporter["endpoint"]) as made:
         plan = verification.make_plan(made)
-        evidence = verification.gather(plan, topics, options.subcommand, made, _progress())
+        evidence = verification.gather(plan, topics, made, _progress())
     judgements = [judge(claim, evidence) for claim in chosen]
-    if options.subcommand:
-        # What needs other subcommands cannot be decided.
-        judgements = [judgement for judgement in judgements if not judgement.not_made]
-        if not judgements:
-            raise UserError(
-                f"no claim can be decided by `{options.subcommand}` alone",
-                "leave --subcommand away, or choose another claim",
-            )
     found = [finding for judgement in judgements for finding in judgement.findings()]
     if options.report:
         report = verification.build(evidence, judgements)
         files.replace({options.report.absolute(): documents.render(report)})
-    if not (options.only or options.subcommand or found):
+    if not (options.only or found):
         found = _compare(verification.build(evidence, judgements), write=not options.check)
     findings.show(found, files.CLAIMS)
     _summarise(judgements, len(evidence.by_name))
@@ -72,7 +65,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", default=[], metavar="ID", help="test this claim; can be repeated"
     )
-    parser.add_argument("--subcommand", metavar="NAME", help="run this subcommand only")
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write what was found to this file, as JSON"
     )
@@ -95,23 +87,20 @@ def _progress() -> Tell:
 
 
 def _compare(new: Verification, *, write: bool) -> list[Finding]:
-    """Compare with the committed verification; replace it if that is asked for and it differs."""
+    """Compare with the committed verification; replace it if that is asked for and it differs.
+
+    It stays if this machine left out what it tested.
+    """
+    with contextlib.suppress(UserError):
+        write = write and not new.not_tried() - claims.load().not_tried()
     return findings.write_or_compare_document(
-        claims.render(new),
+        documents.render_with_schema(new, files.CLAIMS),
         load=lambda: claims.load().settled(tested_as=new),
         new=new.settled(tested_as=new),
-        write=write and not _tests_less(new),
+        write=write,
         kind=Kind.OUTDATED_CLAIMS,
         mend=claims.MEND,
     )
-
-
-def _tests_less(new: Verification) -> bool:
-    """Whether this machine left out what the committed verification tested."""
-    try:
-        return bool(new.not_tried() - claims.load().not_tried())
-    except UserError:
-        return False
 
 
 def _summarise(judgements: Sequence[Judgement], runs: int) -> None:

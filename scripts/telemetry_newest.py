@@ -25,8 +25,6 @@ from telemetry.releases import environments, history
 from telemetry.releases.changes import changes, steps
 from telemetry.releases.environments import Release
 
-TITLE = "What StripePy sends has changed"
-
 
 def main() -> int:
     parser = exits.parser(__doc__)
@@ -76,17 +74,13 @@ def main() -> int:
 
 def _cause(committed: Setup, now: Setup, look: history.Look) -> str:
     """Which release of which dependency brought the change, as far as a bisection can tell."""
-    moved = [
-        package
-        for package, version in now.packages.items()
-        if version != committed.packages.get(package, version)
-    ]
+    before, after = committed.packages, now.packages
+    moved = [package for package in after if before.get(package, after[package]) != after[package]]
     # The likeliest first.
     for package in sorted(moved, key=lambda name: not name.startswith("opentelemetry")):
-        ends = {"low": committed.packages[package], "high": now.packages[package]}
-        release = Release(Version(now.release))
+        release, low, high = Release(Version(now.release)), before[package], after[package]
         try:
-            found = history.bisect(package, release, look, **ends)
+            found = history.bisect(package, release, look, low=low, high=high)
         except UserError as error:
             return f"it ended early: {error.message}"
         if turns := [f"{step.after} (after {step.before})" for step in steps(found)]:
@@ -97,19 +91,20 @@ def _cause(committed: Setup, now: Setup, look: history.Look) -> str:
 def _issue(committed: Setup, now: Setup, found: Sequence[Change], cause: str) -> str:
     mend = f"describe it in {files.shown(files.FIELDS)}, then `{releases.MEND}`"
     kind = Kind.CHANGED_WITH_DEPENDENCIES
-    then, today = (f"{history.SDK} {setup.sdk}" for setup in (committed, now))
-    lines = [
-        f"# {TITLE}",
-        "",
-        f"StripePy {now.release} with {today} does not send what it sent with {then}.",
-        "",
-        *(f"- {Finding(kind, change.what, '', f'{change}; {mend}')}" for change in found),
-        "",
-        f"Bisection: {cause}.",
-        "",
-        f"Repeat it: `{shlex.join(['python', *sys.argv])}`",
-    ]
-    return "\n".join(lines) + "\n"
+    findings = (Finding(kind, change.what, "", f"{change}; {mend}") for change in found)
+    items = "\n".join(f"- {finding}" for finding in findings)
+    return f"""\
+# What StripePy sends has changed
+
+StripePy {now.release} with {history.SDK} {now.sdk} does not send what it sent with \
+{history.SDK} {committed.sdk}.
+
+{items}
+
+Bisection: {cause}.
+
+Repeat it: `{shlex.join(["python", *sys.argv])}`
+"""
 
 
 if __name__ == "__main__":

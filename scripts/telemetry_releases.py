@@ -15,7 +15,7 @@ from pathlib import Path
 # Where PYTHONSAFEPATH is set, Python does not look here.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from telemetry.records import exits, fields, files, findings, releases
+from telemetry.records import documents, exits, fields, files, findings, releases
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.releases import Setup
@@ -51,7 +51,7 @@ def main() -> int:
             for field, shows in since_faults(new, dictionary).items()
         ]
         found += findings.write_or_compare_document(
-            releases.render(new),
+            documents.render_with_schema(new, files.RELEASES),
             load=lambda: releases.load().settled(),
             new=new.settled(),
             write=not options.check,
@@ -82,8 +82,7 @@ def _look_at(wanted: Sequence[str], look: history.Look) -> list[Finding]:
         raise UserError(message, f"choose from {', '.join(known)}")
     committed = {(s.release, s.dependencies): s for s in releases.load().setups}
     found = []
-    for job in (job for version in wanted for job in history.jobs(known[version])):
-        new = look(job)
+    for new in (look(job) for version in wanted for job in history.jobs(known[version])):
         old = committed.get((new.release, new.dependencies))
         if old is None or old.settled() != new.settled():
             told = "; ".join(map(str, changes(old, new))) if old else "not in the committed history"

@@ -9,6 +9,7 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from telemetry.capture.command_line import CHANGES, INFORMATION_OPTIONS, localised
-from telemetry.capture.process import (
-    CORRECT,
-    capture,
-    ending,
-    require_one_message,
-    require_telemetry,
-    typed,
-)
+from telemetry.capture.process import CORRECT, capture, ending, require_one_message, typed
 from telemetry.records import exits, files
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.runs import Mode, Observation
@@ -35,16 +29,17 @@ def main() -> int:
     options = _options()
     run = replace(localised(options.command), mode=Mode.MEMORY, timeout=options.timeout)
     seen = capture(run)
-    require_telemetry(seen)
-    if not INFORMATION_OPTIONS.isdisjoint(run.argv) and not seen.bodies:
-        message = f"{typed(run)} sends nothing"
-        if options.print:
-            print(f"note: {message}", file=sys.stderr)
-            return Exit.OK
-        raise UserError(message, "document another command", Exit.NOT_CAPTURED)
+    if options.print and seen.bodies:
+        _print(seen.body, options.format)
+    require_one_message(seen, or_none=not INFORMATION_OPTIONS.isdisjoint(run.argv))
     if options.print:
-        return _print(seen, options.format)
-    require_one_message(seen)
+        for note in _notes(seen):
+            print(f"note: {note}", file=sys.stderr)
+        return Exit.OK
+    if not seen.bodies:
+        raise UserError(
+            f"{typed(run)} sends nothing", "document another command", Exit.NOT_CAPTURED
+        )
     if seen.exit_status != 0:
         raise UserError(f"{typed(run)} {ending(seen)}", CORRECT, Exit.NOT_CAPTURED)
     return _compare_or_write(seen, options)
@@ -78,25 +73,25 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _print(seen: Observation, form: str) -> int:
+def _print(body: bytes, form: str) -> None:
     from telemetry.records import rows
     from telemetry.table import otlp
 
-    if seen.bodies:
-        write = {"table": rows.columns, "tsv": rows.to_tsv}.get(form)
-        pairs = [(row.field, row.value) for row in otlp.rows(seen.body)]
-        sys.stdout.write(write(pairs) if write else otlp.otlp_json(seen.body))
-    require_one_message(seen)
+    write = {"table": rows.columns, "tsv": rows.to_tsv}.get(form)
+    pairs = [(row.field, row.value) for row in otlp.rows(body)]
+    sys.stdout.write(write(pairs) if write else otlp.otlp_json(body))
+
+
+def _notes(seen: Observation) -> Iterator[str]:
+    if not seen.bodies:
+        yield f"{typed(seen.run)} sends nothing"
+        return
     if seen.exit_status != 0:
-        print(f"note: stripepy {ending(seen)}", file=sys.stderr)
+        yield f"stripepy {ending(seen)}"
     if left_out := sorted(name for name in os.environ if CHANGES.fullmatch(name)):
-        print(
-            f"note: your {', '.join(left_out)} would change what is sent, and had no part in this",
-            file=sys.stderr,
-        )
-    size, address = len(seen.body), seen.exporters[0].get("endpoint")
-    print(f"note: not sent: {size} bytes before compression, for {address}", file=sys.stderr)
-    return Exit.OK
+        yield f"your {', '.join(left_out)} would change what is sent, and had no part in this"
+    address = seen.exporters[0].get("endpoint")
+    yield f"not sent: {len(seen.body)} bytes before compression, for {address}"
 
 
 def _compare_or_write(seen: Observation, options: argparse.Namespace) -> int:

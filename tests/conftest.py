@@ -69,6 +69,7 @@ TOOLS: dict[str, Tool] = {
     ),
     "lmod": _file("lmod", "/usr/share/lmod/lmod/init/bash", ".ci/lmod"),
     "systemd": _file("systemd", "/usr/lib/systemd/systemd", "apt-get install systemd"),
+    "slurm": _program("sbatch", "slurmctld slurmd slurm-client munge"),
     "faketime": _program("faketime", "faketime"),
     "rotel": (
         lambda: importlib.util.find_spec("rotel"),

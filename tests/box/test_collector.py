@@ -7,9 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+import urllib3
 
 from conftest import need
 from telemetry.capture.process import capture
@@ -22,16 +20,6 @@ def free_port() -> int:
         return port
 
 
-def post(port: int, body: bytes) -> int:
-    """Send a message, as soon as somebody listens; return the status of the answer."""
-    with requests.Session() as session:
-        retries = Retry(30, backoff_factor=0.1, backoff_max=1)
-        session.mount("http://", HTTPAdapter(max_retries=retries))
-        header = {"Content-Type": "application/x-protobuf"}
-        address = f"http://127.0.0.1:{port}/v1/traces"
-        return session.post(address, body, headers=header, timeout=10).status_code
-
-
 @pytest.mark.slow
 def test_a_real_collector_accepts_the_span(tmp_path: Path) -> None:
     need("rotel")
@@ -41,28 +29,35 @@ def test_a_real_collector_accepts_the_span(tmp_path: Path) -> None:
     http, grpc = free_port(), free_port()
     agent = Path(rotel.__file__).parent / "rotel-agent"
     log = tmp_path / "log"
-    with log.open("wb") as output:
-        collector = subprocess.Popen(
-            [
-                agent, "start",
-                "--otlp-http-endpoint", f"127.0.0.1:{http}",
-                "--otlp-grpc-endpoint", f"127.0.0.1:{grpc}",
-                "--exporter", "blackhole",
-                "--debug-log", "traces",
-                "--debug-log-verbosity", "detailed",
-            ],
+    # Until somebody listens.
+    retries = urllib3.Retry(30, backoff_factor=0.1, backoff_max=1)
+    options = (
+        f"--otlp-http-endpoint 127.0.0.1:{http} --otlp-grpc-endpoint 127.0.0.1:{grpc}"
+        " --exporter blackhole --debug-log traces --debug-log-verbosity detailed"
+    )
+    environment = {"PATH": os.defpath, "HOME": str(tmp_path)}
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [agent, "start", *options.split()],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={"PATH": os.defpath, "HOME": str(tmp_path)},
-        )  # fmt: skip
+            env=environment,
+        ) as collector,
+    ):
         try:
-            assert post(http, run.body) == 200
+            answer = urllib3.PoolManager(retries=retries).request(
+                "POST",
+                f"http://127.0.0.1:{http}/v1/traces",
+                body=run.body,
+                headers={"Content-Type": "application/x-protobuf"},
+            )
+            assert answer.status == 200
             deadline = time.monotonic() + 30
             while "params.list_only" not in log.read_text() and time.monotonic() < deadline:
                 time.sleep(0.1)
         finally:
             collector.terminate()
-            collector.wait(30)
     seen = log.read_text()
     for text in ("service.name", "stripepy", "params.list_only", "download"):
         assert text in seen

@@ -710,15 +710,12 @@ def judged(
 
     def decide(change: Change) -> Judgement:
         shown = [seen[name].run.subcommand for name in change.runs]
-        evidence = verification.evidence(
-            plan,
-            {
-                topic: [seen[run.name] for run in runs if run.name in change.runs]
-                for topic, runs in plan.topics.items()
-            },
-            [subcommand for subcommand in plan.subcommands if subcommand.name in shown],
-        )
-        return judge(claims[change.claim], evidence)
+        tested = replace(plan, subcommands=[s for s in plan.subcommands if s.name in shown])
+        observations = {
+            topic: [seen[run.name] for run in runs if run.name in change.runs]
+            for topic, runs in plan.topics.items()
+        }
+        return judge(claims[change.claim], verification.evidence(tested, observations))
 
     return {change: decide(change) for change in changes}
 

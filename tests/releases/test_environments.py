@@ -10,13 +10,13 @@ import pytest
 from conftest import need, python
 from telemetry.records import files
 from telemetry.records.exits import UserError
-from telemetry.releases import conditions, environments, observations, summary
+from telemetry.releases import environments, observations, summary
 from telemetry.releases.environments import Environment, UnresolvableError
 
 # A port of this machine on which nobody listens.
 NO_INDEX = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple"}
 
-[CONTROL] = [run for run in conditions.runs() if run.name == "command: download --list-only"]
+[CONTROL] = [run for run in observations.runs() if run.name == "command: download --list-only"]
 
 
 class Here(Environment):

@@ -12,7 +12,7 @@ from packaging.version import Version
 from telemetry.records import documents, fields, files, releases
 from telemetry.records.exits import UserError
 from telemetry.records.releases import Condition, Destination, FieldSeen, History, Setup
-from telemetry.releases import conditions
+from telemetry.releases import observations
 from telemetry.releases.changes import changes, since_faults, steps
 from telemetry.releases.history import halved
 
@@ -29,7 +29,7 @@ def setup(**changed: object) -> Setup:
 
 
 def test_the_committed_history_fits_its_schema() -> None:
-    schema = json.loads(files.RELEASES_SCHEMA.read_text())
+    schema = json.loads(files.RELEASES.with_suffix(".schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads(files.RELEASES.read_text()), schema)
 
@@ -67,8 +67,8 @@ def test_every_setting_that_has_an_effect_is_tested_over_the_range_of_dependenci
     assert len(sending) > 1
     for seen in sending:
         # The history may know settings that have no effect any more.
-        assert set(seen.settings) >= set(conditions.settings())
-        assert set(seen.switches) == set(conditions.SWITCHES)
+        assert set(seen.settings) >= set(observations.settings())
+        assert set(seen.switches) == set(observations.SWITCHES)
 
 
 def test_each_stretch_of_a_dependency_ends_where_the_next_begins_with_a_change() -> None:

@@ -11,7 +11,7 @@ from conftest import Doctor, need, python
 from telemetry.records import releases
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.releases import FieldSeen, Setup
-from telemetry.releases import conditions, environments, history
+from telemetry.releases import environments, history, observations
 from telemetry.releases.environments import Release
 
 LEAK = FieldSeen(part="span attribute", types=["string"], values=["x"], sent_by={"call": "always"})
@@ -102,8 +102,8 @@ def test_a_changed_program_is_found(
     need("namespaces")
     span = '                "params.k": k,\n'
     path = doctor(("cli/call.py", span, span + '"params.user": "x",\n'))
-    commands = [run for run in conditions.runs() if run.name.startswith("command: ")]
-    monkeypatch.setattr(conditions, "runs", lambda: commands)
+    commands = [run for run in observations.runs() if run.name.startswith("command: ")]
+    monkeypatch.setattr(observations, "runs", lambda: commands)
     monkeypatch.setenv("PYTHONPATH", str(path))
     issue = tmp_path / "issue.md"
     arguments = ("--python", sys.executable, "--issue", str(issue))

@@ -8,34 +8,35 @@ from pathlib import Path
 import h5py
 import pytest
 
-import make_sample
 from conftest import python, run
+from telemetry.records.exits import Exit
 from telemetry.records.files import ROOT, SAMPLE
 from telemetry.table.coolers import make_cooler
-from telemetry.table.sample import RESOLUTION, STRIPES, render
-
-in_each_form = pytest.mark.parametrize("name", ["sample.hic", "sample.cool", "sample.mcool"])
+from telemetry.table.sample import RESOLUTION, STRIPES
 
 
-def made(path: Path) -> Path:
-    """Make the sample in the form that the name of a file asks for."""
-    if path.suffix == ".hic":
-        path.write_bytes(render())
-    else:
-        make_cooler(path)
-    return path
-
-
-def test_the_committed_file_is_what_the_script_makes_even_without_the_temporary_folder() -> None:
-    checked = python("scripts/make_sample.py", "--check", env={"TMPDIR": "/nonexistent"})
+def test_the_script_makes_the_committed_file_even_without_the_temporary_folder(
+    project: Path,
+) -> None:
+    sample = project / "assets" / SAMPLE.name
+    sample.unlink()
+    script, lost = "scripts/make_sample.py", {"TMPDIR": "/nonexistent"}
+    checked = python(script, "--check", folder=project)
+    assert checked.returncode == Exit.FINDINGS
+    assert checked.stdout.endswith(f"outdated-sample: assets/sample.hic: python {script}\n")
+    assert not sample.exists()
+    assert python(script, folder=project, env=lost).returncode == 0
+    assert sample.read_bytes() == SAMPLE.read_bytes()
+    checked = python(script, "--check", folder=project)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-@in_each_form
+@pytest.mark.parametrize("name", ["sample.cool", "sample.mcool"])
 def test_bytes_depend_neither_on_the_run_nor_on_the_place(name: str, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    content = made(tmp_path / name).read_bytes()
-    assert made(tmp_path / "elsewhere" / name).read_bytes() == content
+    for path in (tmp_path / name, tmp_path / "elsewhere" / name):
+        make_cooler(path)
+    assert path.read_bytes() == (tmp_path / name).read_bytes()
 
 
 def test_the_committed_file_is_small_and_names_no_place_of_this_machine() -> None:
@@ -45,25 +46,16 @@ def test_the_committed_file_is_small_and_names_no_place_of_this_machine() -> Non
         assert os.fsencode(place) not in content
 
 
-def test_check_writes_nothing_and_names_the_command_that_mends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sample = tmp_path / "sample.hic"
-    monkeypatch.setattr(make_sample, "SAMPLE", sample)
-    assert make_sample.main(["--check"]) == 5
-    assert capsys.readouterr().out.endswith("outdated-sample: " + f"{sample}: {make_sample.MEND}\n")
-    assert not sample.exists()
-    assert make_sample.main([]) == 0
-    assert make_sample.main(["--check"]) == 0
-
-
 @pytest.mark.slow
-@in_each_form
+@pytest.mark.parametrize("name", ["sample.hic", "sample.cool", "sample.mcool"])
 def test_stripepy_finds_every_planted_stripe_and_no_other_and_plots_them(
     name: str, tmp_path: Path
 ) -> None:
     result, image = tmp_path / "result.hdf5", tmp_path / "image.png"
-    stripepy("call", made(tmp_path / name), RESOLUTION, "-o", result)
+    sample = SAMPLE
+    if name != SAMPLE.name:
+        make_cooler(sample := tmp_path / name)
+    stripepy("call", sample, RESOLUTION, "-o", result)
     # Not by StripePy's own reader: it imports hictkpy, which keeps a core busy from then on.
     with h5py.File(result) as file:
         for side, triangle in (("lower", "lt"), ("upper", "ut")):

@@ -13,6 +13,7 @@ from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 
+from telemetry.box.supervisor import supervise
 from telemetry.box.world import World
 from telemetry.capture import namespaces
 from telemetry.capture.folder import PrivateFolder, private_folder
@@ -83,18 +84,16 @@ def _load_supervisor() -> None:
     """Start the server that forks supervisors, with their modules loaded once for all."""
     # A process that is forked loads the main script, and that what is here.
     ours = (name for name in sys.modules if name.startswith("telemetry."))
-    _CONTEXT.set_forkserver_preload(["telemetry.box.supervisor", "h5py", *ours])
-    before = os.environ.get("PYTHONPATH")
+    _CONTEXT.set_forkserver_preload(["h5py", *ours])
+    before = dict(os.environ)
     # It looks for what it loads where Python does, not where this process does. What the caller
     # has there is for stripepy: a sitecustomize that starts a thread would keep namespaces out.
     os.environ["PYTHONPATH"] = str(SCRIPTS)
     try:
         forkserver.ensure_running()
     finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+        del os.environ["PYTHONPATH"]
+        os.environ.update(before)
 
 
 def _observe_one(run: Run, world: World) -> Observation:
@@ -120,29 +119,24 @@ def supervised(run: Run, world: World) -> Observation:
     # Made and removed out here: in there, it is mounted.
     with private_folder(world.names.work, world.names.home) as folder:
         receiving, sending = _CONTEXT.Pipe(duplex=False)
-        process = _CONTEXT.Process(
-            target=_supervise, args=(run, world, folder, sending), daemon=True
-        )
+        arguments = (run, world, folder, sending)
+        process = _CONTEXT.Process(target=_supervise, args=arguments, daemon=True)
         process.start()
         sending.close()
-        try:
-            observation: Observation = receiving.recv()
-        except EOFError:
-            process.join()
-            status = process.exitcode or 0
-            how = f"status {status}" if status >= 0 else signal.Signals(-status).name
-            return Observation(run, fault=f"its supervisor ended with {how}")
-        finally:
-            receiving.close()
+        with receiving:
+            try:
+                observation: Observation = receiving.recv()
+            except EOFError:
+                process.join()
+                status = process.exitcode or 0
+                how = f"status {status}" if status >= 0 else signal.Signals(-status).name
+                return Observation(run, fault=f"its supervisor ended with {how}")
         process.join()
         return observation
 
 
 def _supervise(run: Run, world: World, folder: PrivateFolder, sending: Connection) -> None:
-    from telemetry.box.supervisor import supervise
-
     sending.send(supervise(run, world, folder))
-    sending.close()
 
 
 @cache

@@ -9,9 +9,10 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,30 @@ import dns.rcode
 import dns.rrset
 from dns.rdatatype import RdataType
 
-from telemetry.records.runs import Network, Request
+from telemetry.box.world import World
+from telemetry.capture import namespaces
+from telemetry.records.runs import Network, Request, Run
 
 LOOPBACK = "127.0.0.1"
 PROXY_PORT = 3128
 NAME_SERVER_PORT = 53
 HTTPS_PORT = 443
 
+# Where servers are said to be that no route leads to; an address of documentation.
+NOWHERE = "192.0.2.53"
+
+WITHOUT_ROUTES = frozenset({Network.NO_NETWORK, Network.NO_ROUTE})
+
 ALL_PACKETS = 3
 SYN, SYN_ACK = 0x02, 0x12
 
 ADDRESSES = (RdataType.A, RdataType.AAAA)
 
+# In any other network, no collector answers.
 STATUS = {
+    Network.ANSWERS: 200,
+    Network.WRONG_CERTIFICATE: 200,
+    Network.UNKNOWN_AUTHORITY: 200,
     Network.BAD_REQUEST: 400,
     Network.NOT_FOUND: 404,
     Network.TOO_MANY: 429,
@@ -42,202 +54,208 @@ STATUS = {
     Network.REDIRECT: 307,
 }
 HEADERS = {
-    Network.TOO_MANY: ("Retry-After", "1"),
-    Network.REDIRECT: ("Location", "https://elsewhere.example/v1/traces"),
+    Network.TOO_MANY: {"Retry-After": "1"},
+    Network.REDIRECT: {"Location": "https://elsewhere.example/v1/traces"},
 }
 
-NOBODY_LISTENS = frozenset(
-    {
-        Network.REFUSED,
-        Network.HOSTS_ENTRY,
-        Network.PROXY_REFUSES,
-        Network.NO_NETWORK,
-        Network.NO_ROUTE,
-        Network.NO_SUCH_NAME,
-        Network.NO_NAME_SERVER,
-        Network.SILENT_NAME_SERVER,
-    }
-)
+
+def start(target: Callable[..., object], *arguments: object) -> None:
+    """Start a thread that lasts as long as this process."""
+    threading.Thread(target=target, args=arguments, daemon=True).start()
 
 
 @dataclass
-class Seen:
-    """What reached the servers of one run."""
+class Servers:
+    """The servers of one run, and what reaches them."""
 
+    run: Run
+    world: World
     requests: list[Request] = field(default_factory=list)
     look_ups: list[str] = field(default_factory=list)
     server_names: list[str | None] = field(default_factory=list)
     tunnels: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    connections: int = 0
-    other_connections: int = 0
+    connections: Counter[int] = field(default_factory=Counter)  # encrypted ones, by port
+    # Ports that nothing serves, kept from being collected and so closed.
+    unserved: list[socket.socket] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Open the ports that the run will find, and watch where packets go from now on."""
+        network, port = self.run.network, self.world.port
+        if network not in WITHOUT_ROUTES:
+            namespaces.lead_everything_here()
+        ports = {port, PROXY_PORT} | ({HTTPS_PORT} if self.run.hosts else set())
+        self.packets = _Packets(ports)
+        if network in STATUS:
+            kind = "wrong" if network is Network.WRONG_CERTIFICATE else "right"
+            _TlsServer(self, port, self.world.certificate(kind), _Collector)
+        elif network is Network.SILENT:
+            self.unserved.append(socket.create_server((LOOPBACK, port)))
+        elif network is Network.BLACK_HOLE:
+            self._fill_queue(port)
+        if self.run.hosts:
+            _TlsServer(self, HTTPS_PORT, self.world.certificate("right"), _WebSite)
+        if network not in {Network.NO_NETWORK, Network.NO_NAME_SERVER}:
+            name_server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            name_server.bind((LOOPBACK, NAME_SERVER_PORT))
+            start(self._answer_queries, name_server)
+        start(self._accept_tunnels, socket.create_server((LOOPBACK, PROXY_PORT)))
+
+    def attempts(self) -> Iterator[str]:
+        """Yield every attempt to reach anything but the collector and what the run asks for."""
+        served = {self.world.host, *self.run.hosts}
+        for name in self.look_ups:
+            if name not in served.union(self.run.missing_hosts):
+                yield f"look-up of {name}"
+        for called in self.server_names:
+            # Whoever passes an encrypted connection on can read it.
+            if called not in served:
+                yield f"connection to a server called {called}"
+        unrouted, opened = namespaces.kernel_counts()
+        if unrouted and self.run.network not in WITHOUT_ROUTES:
+            yield f"{unrouted} packets that had no way out"
+        addresses = self.packets.addresses()
+        yield from (f"connection to {address}" for address in addresses)
+        # Through the proxy, there are two connections for each: one of them is the proxy's.
+        others = opened - self.connections.total() - len(self.tunnels)
+        if not addresses and others > 0 and self.run.network is Network.ANSWERS:
+            yield f"{others} connections to something else on this machine"
+
+    def _fill_queue(self, port: int) -> None:
+        """Make the kernel drop what comes to a port, as a firewall does: its queue is full."""
+        server = socket.create_server((LOOPBACK, port), backlog=0)
+        callers = [socket.socket() for _ in range(4)]
+        for caller in callers:
+            caller.setblocking(False)
+            caller.connect_ex(server.getsockname())
+        self.unserved += [server, *callers]
+
+    def _accept_tunnels(self, proxy: socket.socket) -> None:
+        while True:
+            client, _ = proxy.accept()
+            start(self._tunnel, client)
+
+    def _tunnel(self, client: socket.socket) -> None:
+        """Lead a tunnel to the collector, wherever the client would have it lead, or refuse it."""
+        head = b""
+        while b"\r\n\r\n" not in head and (piece := client.recv(65536)):
+            head += piece
+        line, *fields = head.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
+        headers = {n.lower(): v.strip() for n, _, v in (f.partition(":") for f in fields)}
+        self.tunnels.append((line, headers))
+        refuses = self.run.network is Network.PROXY_REFUSES
+        if refuses:
+            client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        if refuses or not line.startswith("CONNECT "):
+            client.close()
+            return
+        server = socket.create_connection((LOOPBACK, self.world.port))
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        ends = {client: server, server: client}
+        with client, server:
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    if not (piece := end.recv(65536)):
+                        return
+                    ends[end].sendall(piece)
+
+    def _answer_queries(self, name_server: socket.socket) -> None:
+        """Answer DNS queries: the hosts of the run lead to one address, and no other exists."""
+        network = self.run.network
+        known = {*self.run.hosts}
+        if network is not Network.NO_SUCH_NAME:
+            known.add(self.world.host.lower())
+        address = NOWHERE if network is Network.NO_ROUTE else LOOPBACK
+        while True:
+            wire, client = name_server.recvfrom(65536)
+            try:
+                query = dns.message.from_wire(wire)
+                answer = dns.message.make_response(query)
+            except dns.exception.DNSException:
+                self.look_ups.append(f"{wire!r}, which is no DNS query")
+                continue
+            for asked in query.question:
+                name = asked.name.to_text(omit_final_dot=True)
+                self.look_ups.append(name)
+                plain = dns.message.make_query(asked.name, asked.rdtype).to_wire()
+                if asked.rdtype not in ADDRESSES or len(wire) != len(plain):
+                    self.look_ups.append(f"{wire!r}, which is more than an address")
+                if name.lower() not in known:
+                    answer.set_rcode(dns.rcode.NXDOMAIN)
+                elif asked.rdtype == RdataType.A:
+                    record = dns.rrset.from_text(asked.name, 60, "IN", "A", address)
+                    answer.answer.append(record)
+            if network is not Network.SILENT_NAME_SERVER:
+                name_server.sendto(answer.to_wire(), client)
 
 
-class TlsServer(ThreadingHTTPServer):
-    """An HTTPS server on loopback.
+class _TlsServer(ThreadingHTTPServer):
+    """An HTTPS server on loopback, with a PEM file of its key and its certificate's chain."""
 
-    Args:
-        seen: Where to keep the names by which it is called.
-        port: Port to listen on.
-        certificate: PEM file with key and chain.
-        authority: PEM file of the authority whose client certificates are accepted.
-        handler: Answers requests.
-    """
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(
-        self, seen: Seen, port: int, certificate: Path, authority: Path, handler: Any
-    ) -> None:
-        self.seen = seen
+    def __init__(self, servers: Servers, port: int, certificate: Path, handler: Any) -> None:
+        self.servers = servers
         super().__init__((LOOPBACK, port), handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         context.verify_mode = ssl.CERT_OPTIONAL
-        context.load_verify_locations(authority)
-        context.sni_callback = lambda _, name, __: seen.server_names.append(name)
+        context.load_verify_locations(servers.world.authority)
+        context.sni_callback = lambda _, name, __: servers.server_names.append(name)
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
+        start(self.serve_forever)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        accepted = super().get_request()
+        self.servers.connections[self.server_port] += 1
+        return accepted
 
     def handle_error(self, *_: object) -> None:
         """Say nothing: a client that hangs up, or distrusts the certificate, is an answer too."""
 
 
-class _CollectorHandler(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: "Collector"
+    server: _TlsServer
+
+    def answer(self, status: int, headers: dict[str, str], content: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing; what is seen is kept."""
+
+
+class _Collector(_Handler):
+    """An OTLP/HTTP receiver."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         shown: Any = self.connection.getpeercert() or {}
         names = [value for _, value in shown.get("subjectAltName", ())]
         request = Request(self.requestline, tuple(self.headers.items()), body, ", ".join(names))
-        self.server.seen.requests.append(request)
-        network = self.server.network
-        self.send_response(STATUS.get(network, 200))
-        if network in HEADERS:
-            self.send_header(*HEADERS[network])
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self.server.servers.requests.append(request)
+        network = self.server.servers.run.network
+        self.answer(STATUS[network], HEADERS.get(network, {}))
 
     do_GET = do_PUT = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = do_POST  # noqa: N815
 
     def send_error(self, code: int, *_: Any) -> None:
         """Keep what is no request, too."""
-        self.server.seen.requests.append(Request(self.requestline, (), b""))
+        self.server.servers.requests.append(Request(self.requestline, (), b""))
         super().send_error(code)
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing; what is seen is kept."""
+
+class _WebSite(_Handler):
+    """A web site that sends one file, whatever is asked for."""
+
+    def do_GET(self) -> None:
+        self.answer(200, {}, (self.server.servers.world.files / "data").read_bytes())
 
 
-class Collector(TlsServer):
-    """An OTLP/HTTP receiver.
-
-    Args:
-        seen: Where to keep what comes.
-        network: How to answer.
-        port: Port to listen on.
-        certificate: PEM file with key and chain.
-        authority: PEM file of the authority whose client certificates are accepted.
-    """
-
-    def __init__(
-        self, seen: Seen, network: Network, port: int, certificate: Path, authority: Path
-    ) -> None:
-        self.network = network
-        super().__init__(seen, port, certificate, authority, _CollectorHandler)
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        accepted = super().get_request()
-        self.seen.connections += 1
-        return accepted
-
-
-class WebSite(TlsServer):
-    """A web site with one file, which it sends whatever is asked for.
-
-    Args:
-        seen: Where to count its connections.
-        file: The file.
-        certificate: PEM file with key and chain.
-        authority: PEM file of the authority whose client certificates are accepted.
-    """
-
-    def __init__(self, seen: Seen, file: Path, certificate: Path, authority: Path) -> None:
-        class Handler(SimpleHTTPRequestHandler):
-            def translate_path(self, path: str) -> str:
-                return str(file)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        super().__init__(seen, HTTPS_PORT, certificate, authority, Handler)
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        accepted = super().get_request()
-        self.seen.other_connections += 1
-        return accepted
-
-
-class BlackHole:
-    """A port whose queue is full: the kernel drops what comes, as a firewall does."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_server((LOOPBACK, port), backlog=0)
-        self.callers = []
-        for _ in range(4):
-            caller = socket.socket()
-            caller.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                caller.connect(self.socket.getsockname())
-            self.callers.append(caller)
-
-
-class Proxy(threading.Thread):
-    """An HTTP proxy that knows CONNECT, and leads every tunnel to one place.
-
-    Args:
-        seen: Where to keep which tunnels were asked for, with the headers of the question.
-        target: Port on loopback to which tunnels lead; None if it refuses them.
-    """
-
-    def __init__(self, seen: Seen, target: int | None) -> None:
-        super().__init__(daemon=True)
-        self.seen, self.target = seen, target
-        self.socket = socket.create_server((LOOPBACK, PROXY_PORT))
-
-    def run(self) -> None:
-        while True:
-            client, _ = self.socket.accept()
-            threading.Thread(target=self._tunnel, args=(client,), daemon=True).start()
-
-    def _tunnel(self, client: socket.socket) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head and (piece := client.recv(65536)):
-            head += piece
-        line, *fields = head.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
-        headers = {n.lower(): v.strip() for n, _, v in (f.partition(":") for f in fields)}
-        self.seen.tunnels.append((line, headers))
-        if self.target is None:
-            client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-        if self.target is None or not line.startswith("CONNECT "):
-            client.close()
-            return
-        server = socket.create_connection((LOOPBACK, self.target))
-        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        ends = {client: server, server: client}
-        while True:
-            for end in select.select(list(ends), [], [])[0]:
-                if not (piece := end.recv(65536)):
-                    for sock in ends:
-                        sock.close()
-                    return
-                ends[end].sendall(piece)
-
-
-class Packets(threading.Thread):
+class _Packets:
     """Keeps where packets go in this network: each new connection and datagram, whoever sends it.
 
     Args:
@@ -245,22 +263,21 @@ class Packets(threading.Thread):
     """
 
     def __init__(self, known: Collection[int]) -> None:
-        super().__init__(daemon=True)
         self.known = {(socket.IPPROTO_TCP, f"{LOOPBACK}:{port}") for port in known}
         self.known.add((socket.IPPROTO_UDP, f"{LOOPBACK}:{NAME_SERVER_PORT}"))
         self.found: dict[str, None] = {}
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ALL_PACKETS))
-
-    def run(self) -> None:
-        while True:
-            self._take(self.socket.recv(128))
+        start(self._take_all)
 
     def addresses(self) -> list[str]:
         """Return where packets went until now, but for the other servers."""
         with contextlib.suppress(BlockingIOError):
-            while True:
-                self._take(self.socket.recv(128, socket.MSG_DONTWAIT))
+            self._take_all(socket.MSG_DONTWAIT)
         return list(self.found)
+
+    def _take_all(self, flags: int = 0) -> None:
+        while True:
+            self._take(self.socket.recv(128, flags))
 
     def _take(self, packet: bytes) -> None:
         if packet[0] >> 4 == 4:
@@ -279,45 +296,3 @@ class Packets(threading.Thread):
             )
             if not self.known & {(protocol, source), (protocol, target)}:
                 self.found[target] = None
-
-
-class NameServer(threading.Thread):
-    """A DNS server: some names lead to one address, no other exists; all questions are kept.
-
-    Args:
-        seen: Where to keep the names.
-        known: Names that have an address; None answers nothing at all.
-        address: Their address.
-    """
-
-    def __init__(self, seen: Seen, known: Collection[str] | None, address: str = LOOPBACK) -> None:
-        super().__init__(daemon=True)
-        self.seen, self.known, self.address = seen, known, address
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((LOOPBACK, NAME_SERVER_PORT))
-
-    def run(self) -> None:
-        while True:
-            wire, client = self.socket.recvfrom(65536)
-            try:
-                question = dns.message.from_wire(wire)
-            except dns.exception.DNSException:
-                self.seen.look_ups.append(f"{wire!r}, which is no DNS query")
-                continue
-            answer = dns.message.make_response(question)
-            for asked in question.question:
-                name = asked.name.to_text(omit_final_dot=True)
-                self.seen.look_ups.append(name)
-                plain = dns.message.make_query(asked.name, asked.rdtype).to_wire()
-                if asked.rdtype not in ADDRESSES or len(wire) != len(plain):
-                    self.seen.look_ups.append(f"{wire!r}, which is more than an address")
-                if self.known is None:
-                    continue
-                if name.lower() not in self.known:
-                    answer.set_rcode(dns.rcode.NXDOMAIN)
-                elif asked.rdtype == RdataType.A:
-                    answer.answer.append(
-                        dns.rrset.from_text(asked.name, 60, "IN", "A", self.address)
-                    )
-            if self.known is not None:
-                self.socket.sendto(answer.to_wire(), client)

@@ -15,9 +15,6 @@ from telemetry.capture.folder import caller_paths, scratch_folder
 DATA_HOSTS = ("zenodo.org",)
 """Hosts of the data sets that `stripepy download` fetches; source: its own list of data sets."""
 
-CLIENT = "client.example"
-"""Name in the certificate that a run can be told to show."""
-
 
 @dataclass(frozen=True)
 class Names:
@@ -62,20 +59,6 @@ class World:
         """Key and chain (PEM) for "right", "wrong" or "client"."""
         return self.files / f"{kind}.pem"
 
-    @property
-    def covers(self) -> dict[str, Path]:
-        """Files that are put over those of the system, by the path that they cover."""
-        return {f"/etc/{name}": self.files / name for name in self.covering_texts()}
-
-    def covering_texts(self) -> dict[str, str]:
-        """What files under /etc say that tell a program where it is."""
-        names = self.names
-        return {
-            "hosts": f"127.0.0.1 localhost {names.host}\n::1 localhost\n",
-            "hostname": f"{names.host}\n",
-            "machine-id": f"{names.machine}\n",
-        }
-
 
 @contextlib.contextmanager
 def made(
@@ -89,10 +72,9 @@ def made(
 
     Args:
         endpoint: Address of the collector, as stripepy gives it to its exporter.
-        interpreter: The Python whose stripepy is run.
-        names: What the machine and its user are called.
         fill: Puts further files into the world's folder.
-        empties_temporary: As in `World`.
+
+    The others are as in `World`.
     """
     address = urlsplit(endpoint)
     with tempfile.TemporaryDirectory(prefix="tw-", dir=scratch_folder()) as name:
@@ -107,14 +89,9 @@ def made(
         )
         authority = trustme.CA()
         authority.cert_pem.write_to_path(world.authority)
-        for kind, hosts in (
-            ("right", (world.host, *DATA_HOSTS)),
-            ("wrong", ("wrong.example",)),
-            ("client", (CLIENT,)),
-        ):
+        others = {"wrong": ["wrong.example"], "client": ["client.example"]}
+        for kind, hosts in {"right": [world.host, *DATA_HOSTS], **others}.items():
             certificate = authority.issue_cert(*hosts)
             certificate.private_key_and_cert_chain_pem.write_to_path(world.certificate(kind))
-        for cover, text in world.covering_texts().items():
-            (world.files / cover).write_text(text)
         fill(world.files)
         yield world

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from telemetry.records.runs import Run
+from telemetry.records.runs import Observation, Run
 
 RECORD_VARIABLE = "STRIPEPY_CAPTURE_RECORD"
 """Environment variable that names the file to which a process appends what it sees of itself."""
@@ -49,24 +50,14 @@ class PrivateFolder:
             (self.home / name).parent.mkdir(exist_ok=True)
             (self.home / name).write_text(text.replace("{host}", host))
             (self.home / name).chmod(0o600)
+        if run.fonts:
+            shutil.copytree(files / "fonts", self.home / ".cache" / "matplotlib")
         self.record.touch()
 
     def link_inputs(self, run: Run, files: Path) -> None:
         """Put the inputs of a run into its working directory, as links to where they are taken."""
         for name, target in run.inputs.items():
             (self.work / name).symlink_to((files / target).absolute())
-
-    def changed(self, before: Mapping[Path, int]) -> dict[str, str]:
-        """Return the SHA-256 of each file that was made or changed, by path in this folder.
-
-        It is empty for an empty folder, and for what was removed since `times` gave `before`.
-        """
-        after = self.times()
-        return {
-            path.relative_to(self.root).as_posix(): _digest(path) if path.is_file() else ""
-            for path in sorted({*before, *after})
-            if before.get(path) != after.get(path)
-        }
 
     def times(self) -> dict[Path, int]:
         """Return when each file and empty folder was last changed, in nanoseconds.
@@ -79,8 +70,7 @@ class PrivateFolder:
             for path in sorted(folder.rglob("*"))
             if not (path.is_dir() and any(path.iterdir()))
             and not (
-                path.relative_to(folder).parts[0].startswith("pymp-")
-                and folder == self.temporary
+                str(path).startswith(f"{self.temporary}/pymp-")
                 and (path.is_dir() or path.is_socket())
             )
         }
@@ -96,9 +86,37 @@ class PrivateFolder:
         entries = map(json.loads, self.record.read_text().splitlines())
         return [entry[key] for entry in entries if key in entry]
 
-    def text(self, name: str) -> str:
-        """Return what the run printed to a file of this folder, "stdout" or "stderr"."""
-        return (self.root / name).read_text(errors="replace") if (self.root / name).exists() else ""
+    def observation(
+        self,
+        run: Run,
+        before: Mapping[Path, int],
+        exit_status: int | None,
+        started: float,
+        ended: float,
+    ) -> Observation:
+        """Return what the folder shows of a run, with its exit status, or None for a timeout.
+
+        `before` is what `times` gave before it, and the times are in seconds since the epoch.
+        """
+        after = self.times()
+        return Observation(
+            run=run,
+            exit_status=-signal.SIGKILL if exit_status is None else exit_status,
+            timed_out=exit_status is None,
+            started=started,
+            ended=ended,
+            stdout=(self.root / "stdout").read_text(errors="replace"),
+            stderr=(self.root / "stderr").read_text(errors="replace"),
+            files={
+                path.relative_to(self.root).as_posix(): _digest(path) if path.is_file() else ""
+                for path in sorted({*before, *after})
+                if before.get(path) != after.get(path)
+            },
+            folder=str(self.work),
+            variables=tuple(self.records("variable")),
+            written_elsewhere=tuple(self.records("written")),
+            parser=tuple(next(iter(self.records("parser")), ())),
+        )
 
     def environment(
         self,
@@ -117,9 +135,7 @@ class PrivateFolder:
             variables: Variables of every run.
             texts: What stands in variables for each placeholder besides `{home}`.
         """
-        inherited = ("LD_LIBRARY_PATH", "SYSTEMROOT")
         environment = {
-            **{name: os.environ[name] for name in inherited if name in os.environ},
             "PATH": os.pathsep.join((str(interpreter.parent), os.defpath)),
             "HOME": str(self.home),
             "TMPDIR": str(self.temporary),
@@ -129,8 +145,14 @@ class PrivateFolder:
             **variables,
             **run.environment,
         }
-        # What a run puts on PYTHONPATH does not replace what decides which stripepy.
-        if folders := [*filter(None, [run.environment.get("PYTHONPATH")]), *paths]:
+        if "LD_LIBRARY_PATH" in os.environ:
+            environment.setdefault("LD_LIBRARY_PATH", os.environ["LD_LIBRARY_PATH"])
+        folders = [run.environment.get("PYTHONPATH"), *paths]
+        if run.watched:
+            folders.insert(0, str(WATCHER))
+            environment[RECORD_VARIABLE] = str(self.record)
+        # What a run puts there does not replace what decides which stripepy.
+        if folders := list(filter(None, folders)):
             environment["PYTHONPATH"] = os.pathsep.join(folders)
         for placeholder, text in {"{home}": str(self.home), **texts}.items():
             for name, value in environment.items():
@@ -149,15 +171,9 @@ def run_paths() -> list[str]:
     return [*caller_paths(), *sys.path]
 
 
-def add_path(environment: dict[str, str], folder: Path) -> None:
-    """Put a folder first on the PYTHONPATH of an environment."""
-    paths = filter(None, (str(folder), environment.get("PYTHONPATH")))
-    environment["PYTHONPATH"] = os.pathsep.join(paths)
-
-
 @contextlib.contextmanager
 def private_folder(work: str = "work", home: str = "home") -> Iterator[PrivateFolder]:
-    """Make a private folder, with names for those inside; it is there as long as the context."""
+    """Make a private folder, with names for those inside, for as long as the context."""
     with tempfile.TemporaryDirectory(
         prefix="tl-", dir=scratch_folder(), ignore_cleanup_errors=True
     ) as name:
@@ -169,7 +185,7 @@ def scratch_folder() -> str:
     # Multiprocessing makes sockets of 33 characters in our folder of 14, and the name of a socket
     # has at most 103 (on Linux 107). A long TMPDIR, as clusters have it, leaves no room.
     folder = tempfile.gettempdir()
-    return "/tmp" if os.name == "posix" and len(os.fsencode(folder)) + 14 + 33 > 103 else folder
+    return "/tmp" if len(os.fsencode(folder)) + 14 + 33 > 103 else folder
 
 
 # What a result file says of the time of its making.

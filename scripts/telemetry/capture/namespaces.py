@@ -6,6 +6,7 @@ rights where user namespaces are allowed, as they are on most systems.
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -28,18 +29,11 @@ TEMPORARY = tuple(map(Path, ("/tmp", "/run", "/var/tmp", "/dev/shm")))
 RTM_NEWROUTE, NLM_F_CREATE_REQUEST, RTA_OIF = 24, 0x401, 4
 # Table of local addresses, set by hand, valid on this machine, of the type "local".
 LOCAL_ROUTE = 255, 4, 254, 2
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
 def enter_empty() -> bool:
-    """Move this process into a network namespace without any interface.
-
-    There the kernel has no route to anywhere. The user and group ids stay what they were. Has to
-    come before the first thread.
-
-    Returns:
-        False where the system has no such namespaces (not Linux, or forbidden).
-    """
+    """Move this process into a network without any route, if the system can; before any thread."""
     return _unshare(CLONE_NEWUSER | CLONE_NEWNET)
 
 
@@ -49,27 +43,24 @@ def enter(
     keeps: Collection[Path] = (),
     user: int | None = None,
 ) -> bool:
-    """Move this process into namespaces with loopback; has to come before the first thread.
-
-    Files that tell a program who and where it is can be covered by others there. The root folder
-    and the machine's places for temporary files can be private, and empty but for some folders.
+    """Move this process into namespaces with loopback, if the system can; before any thread.
 
     Args:
         host_name: What the machine is called in there.
         covers: Files to put over those of the system, by the path that they cover; what the
             system does not have is left out.
-        keeps: Folders that stay where they are in emptied places for temporary files; without any,
-            the root folder and these places stay as they are.
+        keeps: Folders that stay where they are when the root folder and the machine's places for
+            temporary files are made private, and empty; without any, nothing is.
         user: The user's id in there; None for the one outside.
 
     Returns:
-        False where the system allows no such namespaces; then nothing has changed.
+        Whether it could; otherwise, nothing has changed.
     """
     kinds = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC
     if not _unshare(kinds, user):
         return False
     socket.sethostname(host_name)
-    _mount(None, "/", MS_REC | MS_PRIVATE)
+    _mount(None, Path("/"), MS_REC | MS_PRIVATE)
     if keeps:
         _enter_private_root(keeps)
     for covered, cover in covers.items():
@@ -78,17 +69,13 @@ def enter(
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
         if target.exists():
-            _mount(str(cover), str(target), MS_BIND)
-    _raise_loopback()
+            _mount(cover, target, MS_BIND)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
     return True
 
 
 def _enter_private_root(keeps: Collection[Path]) -> None:
-    """Make a root folder with the folders of the present one, but empty places for temporary files.
-
-    Args:
-        keeps: Folders that stay where they are in these places.
-    """
     kept = [(os.open(folder, os.O_PATH), folder) for folder in sorted(keeps)]
     root = TEMPORARY[0]
     mount_empty(root)
@@ -101,7 +88,7 @@ def _enter_private_root(keeps: Collection[Path]) -> None:
         # What else is there tells that this machine is a container.
         elif entry.is_dir() and not entry.name.startswith("."):
             copy.mkdir()
-            _mount(str(entry), str(copy), MS_BIND | MS_REC)
+            _mount(entry, copy, MS_BIND | MS_REC)
     os.chroot(root)
     os.chdir("/")
     for place in filter(Path.is_dir, TEMPORARY):
@@ -110,22 +97,19 @@ def _enter_private_root(keeps: Collection[Path]) -> None:
     for descriptor, folder in kept:
         if not folder.exists():
             folder.mkdir(parents=True)
-            _mount(f"/proc/self/fd/{descriptor}", str(folder), MS_BIND)
+            _mount(Path(f"/proc/self/fd/{descriptor}"), folder, MS_BIND)
         os.close(descriptor)
 
 
 def mount_empty(folder: Path, flags: int = 0, options: str | None = None) -> None:
     """Put an empty file system over a folder, in the namespaces of this process."""
-    _mount("none", str(folder), flags, "tmpfs", options)
+    _mount(None, folder, flags, "tmpfs", options)
 
 
 def entries_of_private_places(keeps: Collection[Path]) -> set[str]:
-    """Return what is in the private root folder and in emptied places for temporary files.
+    """Return what is in the private root folder and places, if there are any, besides kept folders.
 
     What System V keeps in memory for processes to share counts as well.
-
-    Args:
-        keeps: Folders that were kept, and are left out; without any, no place is private.
     """
     if not keeps:
         return set()
@@ -153,7 +137,6 @@ def lead_everything_here() -> None:
 
 
 def _unshare(flags: int, user: int | None = None) -> bool:
-    """Enter new namespaces; the ids stay what they are, but for another id of the user."""
     if sys.platform != "linux":
         return False
     outside, group = os.getuid(), os.getgid()
@@ -164,30 +147,24 @@ def _unshare(flags: int, user: int | None = None) -> bool:
         ("uid_map", f"{outside if user is None else user} {outside} 1"),
         ("gid_map", f"{group} {group} 1"),
     ):
-        # Where this is forbidden, ids read as "nobody"; the seal holds all the same.
+        # The ids stay what they are; where this is forbidden, they read as "nobody".
         with contextlib.suppress(OSError):
             Path("/proc/self", name).write_text(text)
     return True
 
 
 def _mount(
-    source: str | None, target: str, flags: int, kind: str | None = None, options: str | None = None
+    source: Path | None,
+    target: Path,
+    flags: int,
+    kind: str | None = None,
+    options: str | None = None,
 ) -> None:
     texts = (source, target, kind, options)
     *which, data = (None if text is None else os.fsencode(text) for text in texts)
     if ctypes.CDLL(None, use_errno=True).mount(*which, flags, data) != 0:
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), target)
-
-
-def _raise_loopback() -> None:
-    import fcntl
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        _, flags = struct.unpack(
-            "16sh", fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("16sh", b"lo", 0))
-        )
-        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh", b"lo", flags | IFF_UP))
+        raise OSError(number, os.strerror(number), str(target))
 
 
 def adopt_orphans() -> None:
@@ -198,27 +175,21 @@ def adopt_orphans() -> None:
 
 def die_with_parent() -> None:
     """Have the kernel end this process when its parent dies; for a child, before its exec."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def kernel_counts() -> dict[str, int]:
-    """What the kernel has counted in this network namespace, whoever did it.
-
-    Returns:
-        "unrouted": packets that had no way out; "tcp": connections that were opened.
-    """
+def kernel_counts() -> tuple[int, int]:
+    """Return how many packets had no way out of this network, and how many connections began."""
     lines = Path("/proc/self/net/snmp").read_text().splitlines()
-    table: dict[str, int] = {}
+    counts: dict[str, str] = {}
     for names, numbers in zip(lines[::2], lines[1::2], strict=True):
-        kind, *keys = names.split()
-        table |= {f"{kind}{k}": int(n) for k, n in zip(keys, numbers.split()[1:], strict=True)}
-    unrouted = table["Ip:OutNoRoutes"]
+        counts |= dict(zip(names.split(), numbers.split(), strict=True))
+    # Not there without IPv6.
     six = Path("/proc/self/net/snmp6")
     if six.exists():
-        counts = dict(line.split() for line in six.read_text().splitlines())
-        unrouted += int(counts["Ip6OutNoRoutes"])
-    return {"unrouted": unrouted, "tcp": table["Tcp:ActiveOpens"]}
+        counts |= dict(line.split() for line in six.read_text().splitlines())
+    unrouted = int(counts["OutNoRoutes"]) + int(counts.get("Ip6OutNoRoutes", 0))
+    return unrouted, int(counts["ActiveOpens"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Run one real stripepy command in a sealed process and keep what it would have sent.
 
-Needs only an environment with stripepy-hic; everything heavy is imported in the child alone.
+Needs only an environment with stripepy-hic; everything heavy is imported in the child alone. What
+is refused raises a UserError, in StripePy's own words where it has any.
 """
 
 import base64
@@ -12,15 +13,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from telemetry.capture.folder import (
     RECORD_VARIABLE,
-    WATCHER,
     PrivateFolder,
-    add_path,
     caller_paths,
     private_folder,
 )
@@ -42,10 +42,7 @@ def capture(
     planted: Mapping[str, str] | None = None,
     names: tuple[str, str] = ("work", "home"),
 ) -> Observation:
-    """Run `stripepy ARGV...` in a sealed child process.
-
-    The child sees a new, private folder as working directory, home and temporary folder, and an
-    environment that is built here: nothing of the caller's own settings gets in.
+    """Run `stripepy ARGV...` in a sealed child process, which none of the caller's settings reach.
 
     Args:
         run: The run.
@@ -56,94 +53,64 @@ def capture(
     """
     with private_folder(*names) as folder:
         folder.fill(run, files)
+        paths = [str(SCRIPTS), *caller_paths()]
         texts = {"{files}": str(files)}
-        environment = folder.environment(run, interpreter, caller_paths(), planted or {}, texts)
-        add_path(environment, SCRIPTS)
-        if run.watched:
-            add_path(environment, WATCHER)
+        environment = folder.environment(run, interpreter, paths, planted or {}, texts)
         environment[RECORD_VARIABLE] = str(folder.record)
-        before, started = folder.times(), time.time()
         command = [str(interpreter), "-m", "telemetry.capture.sealed", *run.argv]
-        exit_status = _run(command, folder, environment, run.timeout)
-        ended = time.time()
+        before, began = folder.times(), time.time()
+        with started(command, folder, environment, start_new_session=True) as process:
+            exit_status = wait(process, run.timeout)
+            ended = time.time()
         folder.keep(run, files)
-        return Observation(
-            run=run,
-            exit_status=-signal.SIGKILL if exit_status is None else exit_status,
-            timed_out=exit_status is None,
-            started=started,
-            ended=ended,
-            stdout=folder.text("stdout"),
-            stderr=folder.text("stderr"),
+        return replace(
+            folder.observation(run, before, exit_status, began, ended),
             bodies=tuple(map(base64.b64decode, folder.records("body"))),
             attempts=tuple(folder.records("attempt")),
-            files=folder.changed(before),
             sealed=any(folder.records("sealed")),
             exporters=tuple(folder.records("exporter")),
             versions=next(iter(folder.records("versions")), {}),
             missing=" and ".join(folder.records("missing")),
             provided=any(folder.records("provided")),
             finished=bool(folder.records("finished")),
-            variables=tuple(folder.records("variable")),
-            written_elsewhere=tuple(folder.records("written")),
-            parser=tuple(next(iter(folder.records("parser")), ())),
         )
 
 
-def _run(
-    command: Sequence[str], folder: PrivateFolder, environment: Mapping[str, str], timeout: float
-) -> int | None:
-    """Run the child to its end; return its exit status, or None after the timeout."""
+@contextlib.contextmanager
+def started(
+    command: Sequence[str], folder: PrivateFolder, environment: Mapping[str, str], **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command, which with its whole process group lasts no longer than the context.
+
+    What it prints goes to files of its folder, unless the options of `Popen` say otherwise.
+    """
     with (
         (folder.root / "stdout").open("wb") as stdout,
         (folder.root / "stderr").open("wb") as stderr,
     ):
+        streams = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}
         process = subprocess.Popen(
-            command,
-            cwd=folder.work,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
+            command, cwd=folder.work, env=environment, **{**streams, **options}
         )
-        try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            # Also after a normal end: a worker that outlived stripepy must not outlive us.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    try:
+        yield process
+    finally:
+        _end_group(process)
 
 
-class Outcome(StrEnum):
-    """How a capture ended; the first that applies, from the top."""
-
-    TIMED_OUT = "timed out"
-    PROVIDED = "handed its span to another tracer provider"
-    OUTBOUND_ATTEMPT = "tried to reach something outside"
-    KILLED = "ended by a signal"
-    CRASHED = "ended without returning from stripepy"
-    SEVERAL_MESSAGES = "sent several messages"
-    NO_MESSAGE = "sent no message"
-    ONE_MESSAGE = "sent one message"
+def wait(process: subprocess.Popen[bytes], timeout: float) -> int | None:
+    """Wait for the end of a process; return its exit status, or None if its time was up."""
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        _end_group(process)
+        return None
 
 
-def outcome(seen: Observation) -> Outcome:
-    """Return how a capture ended."""
-    applies = {
-        Outcome.TIMED_OUT: seen.timed_out,
-        Outcome.PROVIDED: seen.provided,
-        Outcome.OUTBOUND_ATTEMPT: seen.attempts,
-        Outcome.KILLED: seen.exit_status < 0,
-        Outcome.CRASHED: not seen.finished and not seen.missing,
-        Outcome.SEVERAL_MESSAGES: len(seen.bodies) > 1,
-        Outcome.NO_MESSAGE: not seen.bodies,
-        Outcome.ONE_MESSAGE: True,
-    }
-    return next(name for name in Outcome if applies[name])
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def typed(run: Run) -> str:
@@ -157,10 +124,9 @@ def ending(seen: Observation) -> str:
 
 
 def last_error(seen: Observation) -> str:
-    """Return StripePy's own last error with its direct cause, in its own words; empty for none.
+    """Return StripePy's last error with its direct cause and what to do; empty for none.
 
-    What it prints after an error belongs to it: the names of files, or what to do. Paths are quoted
-    as they were typed.
+    Paths are quoted as they were typed.
     """
     text = re.sub(r"\x1b\[[0-9;]*m", "", seen.stderr).strip()
     error = r"^(?:[\w.]*(?:Error|Exception|Interrupt|Warning)|.*error): .+"
@@ -183,70 +149,57 @@ def installing(interpreter: Path | str = sys.executable) -> str:
 
 
 def require_end(seen: Observation) -> None:
-    """Refuse a run that did not come to its end.
-
-    Raises:
-        UserError: If it had to be ended.
-    """
+    """Refuse a run that had to be ended."""
     if seen.timed_out:
         message = f"{typed(seen.run)} did not end within {seen.run.timeout:g} s"
         mend = "allow it more time with --timeout SECONDS"
         raise UserError(message, mend, Exit.NOT_CAPTURED)
 
 
-def require_telemetry(seen: Observation) -> None:
-    """Refuse a capture without a message from an environment whose stripepy cannot send any.
-
-    Raises:
-        UserError: If stripepy or OpenTelemetry is missing, or stripepy is too old.
-    """
-    if outcome(seen) is not Outcome.NO_MESSAGE:
-        return
-    release = seen.versions.get("stripepy-hic")
-    if seen.missing or release is None:
-        reason = seen.missing or "stripepy-hic is not installed"
-        raise UserError(f"stripepy cannot run here: {reason}", installing(), Exit.NOT_CAPTURED)
-    numbers = tuple(int(number) for number in re.findall(r"\d+", release)[:3])
-    if numbers < FIRST_RELEASE_WITH_TELEMETRY:
-        first = ".".join(map(str, FIRST_RELEASE_WITH_TELEMETRY))
-        message = f"stripepy-hic {release} sends no telemetry, which came with {first}"
-        raise UserError(message, installing(), Exit.NOT_CAPTURED)
-
-
-def require_one_message(seen: Observation) -> None:
-    """Refuse a capture that is not one message and nothing else.
-
-    Raises:
-        UserError: With what went wrong, in StripePy's own words where it has any.
-    """
+def require_one_message(seen: Observation, *, or_none: bool = False) -> None:
+    """Refuse a capture that is not one message, or none of a stripepy that could send one."""
     require_end(seen)
     mend = CORRECT
-    match outcome(seen):
-        case Outcome.ONE_MESSAGE:
-            return
-        case Outcome.PROVIDED:
-            what = (
-                "hands its span to a tracer provider that was set before StripePy's own:"
-                " the span goes where that one sends it, and not to StripePy's collector"
-            )
-            mend = "see where with telemetry_request.py; a sitecustomize on PYTHONPATH can set one"
-        case Outcome.OUTBOUND_ATTEMPT:
-            what = f"was refused: {', '.join(dict.fromkeys(seen.attempts))}"
-            mend = "none for `download`, as its data are not here; otherwise find out who asks"
-        case Outcome.KILLED:
-            what = f"was ended by {signal.Signals(-seen.exit_status).name}"
-            mend = "find out what ended it (too little memory?) and run the command again"
-        case Outcome.CRASHED:
-            what = f"ended in the middle, with exit status {seen.exit_status}"
-            mend = "run it as usual with STRIPEPY_NO_TELEMETRY=1 to see why"
-        case Outcome.SEVERAL_MESSAGES:
-            what = f"sent {len(seen.bodies)} messages instead of one"
-            mend = "look at them with --print, then find out why"
-        case Outcome.NO_MESSAGE if seen.exit_status != 0:
-            what = f"failed before its telemetry: {last_error(seen) or seen.exit_status}"
-            if re.search("(Import|ModuleNotFound)Error", what):
-                mend = installing()
-        case _:
-            what = "sent no message: telemetry is switched off or could not be set up"
-            mend = "run it with --verbosity debug to read StripePy's reason"
+    if seen.provided:
+        what = (
+            "hands its span to a tracer provider that was set before StripePy's own:"
+            " the span goes where that one sends it, and not to StripePy's collector"
+        )
+        mend = "see where with telemetry_request.py; a sitecustomize on PYTHONPATH can set one"
+    elif seen.attempts:
+        what = f"was refused: {', '.join(dict.fromkeys(seen.attempts))}"
+        mend = "none for `download`, as its data are not here; otherwise find out who asks"
+    elif seen.exit_status < 0:
+        what = f"was ended by {signal.Signals(-seen.exit_status).name}"
+        mend = "find out what ended it (too little memory?) and run the command again"
+    elif not (seen.finished or seen.missing):
+        what = f"ended in the middle, with exit status {seen.exit_status}"
+        mend = "run it as usual with STRIPEPY_NO_TELEMETRY=1 to see why"
+    elif len(seen.bodies) > 1:
+        what = f"sent {len(seen.bodies)} messages instead of one"
+        mend = "look at them with --print, then find out why"
+    elif seen.bodies:
+        return
+    elif lack := _lack(seen):
+        raise UserError(lack, installing(), Exit.NOT_CAPTURED)
+    elif or_none:
+        return
+    elif seen.exit_status != 0:
+        what = f"failed before its telemetry: {last_error(seen) or seen.exit_status}"
+        if re.search("(Import|ModuleNotFound)Error", what):
+            mend = installing()
+    else:
+        what = "sent no message: telemetry is switched off or could not be set up"
+        mend = "run it with --verbosity debug to read StripePy's reason"
     raise UserError(f"{typed(seen.run)} {what}", mend, Exit.NOT_CAPTURED)
+
+
+def _lack(seen: Observation) -> str:
+    """Why the stripepy of a capture cannot send anything; empty if it can."""
+    release = seen.versions.get("stripepy-hic")
+    if seen.missing or release is None:
+        return f"stripepy cannot run here: {seen.missing or 'stripepy-hic is not installed'}"
+    if tuple(map(int, re.findall(r"\d+", release)[:3])) < FIRST_RELEASE_WITH_TELEMETRY:
+        first = ".".join(map(str, FIRST_RELEASE_WITH_TELEMETRY))
+        return f"stripepy-hic {release} sends no telemetry, which came with {first}"
+    return ""

@@ -65,7 +65,7 @@ REPEATS = 2
 
 
 def _run(name: str, argv: tuple[str, ...], **rest: Any) -> Run:
-    return Run(name, argv, inputs=INPUTS, **rest)
+    return Run(name, argv, inputs=INPUTS, **{"fonts": True, **rest})
 
 
 def first() -> list[Run]:
@@ -115,7 +115,7 @@ def _commands(known: Iterable[Subcommand]) -> Iterator[Run]:
     """Each subcommand, with each format that it takes, ending well."""
     for subcommand in known:
         argv = subcommand.argv()
-        yield _run(subcommand.name, argv)
+        yield _run(subcommand.name, argv, fonts=False)
         if f"{MATRIX}.hic" not in argv:
             continue
         # Plots refuse .cool; that is among the failures.
@@ -209,6 +209,12 @@ def _endings() -> Iterator[Run]:
             yield _run(f"download: {ending}", LIST, ending=ending)
     yield _run("view: closed pipe", ("view", RESULT), ending=Ending.CLOSED_PIPE)
     yield _run("view: SIGINT", ("view", RESULT), ending=Ending.SIGINT)
+    yield _run(
+        "call: SIGINT",
+        ("call", f"{MATRIX}.hic", RESOLUTION, "--nproc", "2"),
+        ending=Ending.SIGINT,
+        ends_after=PLANTED["the first chromosome's name"],
+    )
 
 
 def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
@@ -287,7 +293,9 @@ def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
     for number, (name, where) in enumerate(SURROUNDINGS.items()):
         for subcommand in _by_one_name(known, number):
             argv = subcommand.argv()
-            run = replace(where, name=f"{name}: {subcommand.name}", argv=argv, inputs=INPUTS)
+            run = replace(
+                where, name=f"{name}: {subcommand.name}", argv=argv, inputs=INPUTS, fonts=True
+            )
             yield run
             if subcommand.name == "call":
                 off = {**where.environment, **OFF}
@@ -386,7 +394,7 @@ def _memory(known: Sequence[Subcommand]) -> Iterator[Run]:
 def _watched(known: Sequence[Subcommand]) -> Iterator[Run]:
     """The same again, looked at from inside."""
     for run in _telling(_by_one_name(known)):
-        yield replace(run, name=f"watched: {run.name}", watched=True)
+        yield replace(run, name=f"watched: {run.name}", watched=True, fonts=True)
 
 
 NETRC = "machine {host} login ZqxLogin password ZqxPassword\n"

@@ -1,9 +1,11 @@
 """How a claim is decided: a sentence, and a judge who looks at observations."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
 
 from google.protobuf.message import DecodeError
 
@@ -23,10 +25,6 @@ SHOWN_GROUNDS = 3
 
 class Void(Exception):  # noqa: N818 -- no error: a verdict
     """There was nothing to look at, or a control failed: no verdict can be given."""
-
-
-class NotMade(Void):
-    """The runs that decide were not among those that were made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +92,18 @@ def outcome(seen: Observation) -> Outcome:
     return "failure" if seen.exit_status and not closed else "success"
 
 
+def untimed_messages(seen: Observation) -> str:
+    """Return what a run printed as messages and errors, without times and its own folder."""
+    folder = str(PurePosixPath(seen.folder).parent)
+    return re.sub(r"\d[\d:.]*(ms|us|ns|s|m)?", "", seen.stderr.replace(folder, ""))
+
+
 class Trial:
     """What a judge works with: runs to look at, expectations to write down."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, topics: Sequence[str]) -> None:
         self.evidence = evidence
+        self.topics = topics
         self.looked_at: dict[str, Observation] = {}
         self.failures: list[str] = []
         self.missing: list[str] = []
@@ -108,7 +113,7 @@ class Trial:
     def runs(
         self, *topics: str, where: Callable[[Observation], bool] = lambda _: True
     ) -> list[Observation]:
-        """Look at runs.
+        """Look at the runs of some topics, or of all those of the claim.
 
         Raises:
             NotTried: If this machine cannot make such runs.
@@ -116,7 +121,7 @@ class Trial:
         """
         chosen = [
             seen
-            for topic in topics
+            for topic in topics or self.topics
             for seen in self.evidence.observations.get(topic, ())
             if where(seen)
         ]
@@ -124,7 +129,7 @@ class Trial:
         if chosen and not tested:
             raise NotTried(chosen[0].not_tried)
         if not tested:
-            raise NotMade(f"no run of {', '.join(topics)} to look at")
+            raise Void(f"no run of {', '.join(topics or self.topics)} to look at")
         return [self._look_at(seen) for seen in tested]
 
     def run(self, name: str) -> Observation:
@@ -136,7 +141,7 @@ class Trial:
         """
         seen = self.evidence.by_name.get(name)
         if seen is None:
-            raise NotMade(f"the run {name!r} was not made")
+            raise Void(f"the run {name!r} was not made")
         if seen.not_tried:
             raise NotTried(seen.not_tried)
         return self._look_at(seen)
@@ -235,7 +240,6 @@ class Judgement:
     looked_at: Sequence[Observation]  # the runs that decided
     counts: Mapping[str, int]  # what was counted
     facts: Mapping[str, str]  # what the sentence is completed with
-    not_made: bool = False  # whether the runs that decide were not among those that were made
 
     @property
     def sentence(self) -> str:
@@ -267,16 +271,15 @@ class Judgement:
 
 def judge(claim: Claim, evidence: Evidence) -> Judgement:
     """Decide one claim."""
-    trial = Trial(evidence)
+    trial = Trial(evidence, claim.topics)
     grounds: Iterable[str] = ()
-    not_made = False
     try:
         claim.judge(trial)
         grounds = trial.failures
         if not trial.counts["checks"]:
             raise Void("nothing was checked")
         if trial.missing and not trial.failures:
-            raise NotMade("; ".join(trial.missing))
+            raise Void("; ".join(trial.missing))
         if claim.reason:
             verdict = Verdict.STALE if trial.failures else Verdict.KNOWN_LIMIT
         else:
@@ -285,7 +288,6 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
         verdict, grounds = Verdict.NOT_TRIED, [str(reason)]
     except Void as reason:
         verdict, grounds = Verdict.VOID, [str(reason)]
-        not_made = isinstance(reason, NotMade)
     return Judgement(
         claim,
         verdict,
@@ -293,5 +295,4 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
         list(trial.looked_at.values()),
         trial.counts,
         trial.facts,
-        not_made,
     )

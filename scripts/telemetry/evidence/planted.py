@@ -8,6 +8,7 @@ import base64
 import codecs
 import hashlib
 import json
+import os
 import re
 import shutil
 import zlib
@@ -136,6 +137,7 @@ def _fill(folder: Path) -> None:
     """Write contact maps, with names and texts that can be found again, and a small data set."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         making = pool.submit(_write_hic, folder / "matrix.hic")
+        listing = pool.submit(_list_fonts, folder / "fonts")
         texts = coolers.ATTRIBUTES | {
             "genome-assembly": PLANTED["the assembly's name"],
             "generated-by": PLANTED["the matrix's metadata"],
@@ -155,6 +157,7 @@ def _fill(folder: Path) -> None:
         provider.write_text(PROVIDER)
         change_data_sets(source_lines.package(), folder / "changed", folder / "data")
         making.result()
+        listing.result()
 
 
 def _chromosomes() -> dict[str, int]:
@@ -165,6 +168,11 @@ def _chromosomes() -> dict[str, int]:
 def _write_hic(path: Path) -> None:
     pixels, assembly = list(sample.pixels()), PLANTED["the assembly's name"]
     sample.write_hic_here(path, _chromosomes(), pixels, assembly)
+
+
+def _list_fonts(folder: Path) -> None:
+    os.environ["MPLCONFIGDIR"] = str(folder)
+    import matplotlib.font_manager  # noqa: F401
 
 
 def change_data_sets(package: Path, copy: Path, data: Path) -> None:

@@ -15,7 +15,6 @@ from telemetry.evidence import conditions, source_lines, subcommands, variables
 from telemetry.evidence.claims import ambient, options, unreachable
 from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCHES
 from telemetry.evidence.judging import Evidence, Judgement, Known, outcome
-from telemetry.evidence.subcommands import Subcommand
 from telemetry.evidence.surroundings import SURROUNDINGS, others
 from telemetry.records import fields, files, table
 from telemetry.records.claims import (
@@ -74,23 +73,16 @@ def make_plan(world: World) -> Plan:
     )
 
 
-def gather(
-    plan: Plan, topics: set[str], subcommand: str | None, world: World, tell: Tell
-) -> Evidence:
+def gather(plan: Plan, topics: set[str], world: World, tell: Tell) -> Evidence:
     """Make the runs of some topics.
 
     Args:
         plan: What is to be tested.
         topics: Topics of the runs.
-        subcommand: The only subcommand to run; None for all.
         world: What the runs have around them.
         tell: Called after each run with how many are done, how many there are, and what was seen.
     """
-    chosen = {
-        topic: [run for run in runs if subcommand in {None, run.subcommand}]
-        for topic, runs in plan.topics.items()
-        if topic in topics
-    }
+    chosen = {topic: runs for topic, runs in plan.topics.items() if topic in topics}
     runs = [run for of_topic in chosen.values() for run in of_topic]
     done: list[Observation] = []
 
@@ -99,25 +91,13 @@ def gather(
         tell(len(done), len(runs), seen)
 
     seen = observe(runs, world, count)
-    return evidence(
-        plan,
-        {topic: [seen[run.name] for run in of_topic] for topic, of_topic in chosen.items()},
-        [s for s in plan.subcommands if subcommand in {None, s.name}],
-    )
+    return evidence(plan, {topic: [seen[run.name] for run in of] for topic, of in chosen.items()})
 
 
-def evidence(
-    plan: Plan, observations: Mapping[str, Sequence[Observation]], known: Sequence[Subcommand]
-) -> Evidence:
-    """Put what was seen together with what it is judged by.
-
-    Args:
-        plan: What was to be tested.
-        observations: What was seen, by topic.
-        known: The subcommands that were run.
-    """
+def evidence(plan: Plan, observations: Mapping[str, Sequence[Observation]]) -> Evidence:
+    """Put what was seen, by topic, together with what it is judged by."""
     shared = {field.name: getattr(plan, field.name) for field in dataclasses.fields(Known)}
-    return Evidence(**{**shared, "subcommands": known}, observations=observations)
+    return Evidence(**shared, observations=observations)
 
 
 def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:

@@ -1,7 +1,6 @@
 """The verification: every claim with its verdict and evidence, as it is kept and published."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -21,10 +20,6 @@ class Verdict(StrEnum):
     STALE = "limit no longer occurs"
     VOID = "void"
     NOT_TRIED = "not tested here"
-
-
-PUBLISHED = frozenset({Verdict.HOLDS, Verdict.KNOWN_LIMIT, Verdict.NOT_TRIED})
-"""Verdicts with which a claim may stand on a page."""
 
 
 class Example(Record):
@@ -88,6 +83,10 @@ class SwitchResult(Record):
     silent: list[str] = Field(description="Subcommands that then send nothing.")
     sending: list[str] = Field(description="Subcommands that send all the same.")
 
+    @property
+    def switches_off(self) -> bool:
+        return bool(self.silent) and not self.sending
+
 
 class VariableResult(Record):
     """What an environment variable that something below StripePy reads changes."""
@@ -140,11 +139,9 @@ class Verification(Record):
     this_run: VerificationDetails
 
     def settled(self, *, tested_as: "Verification") -> dict[str, Any]:
-        """Return what should be the same in another verification.
+        """Return what should be the same in another verification, which it is compared with.
 
-        Args:
-            tested_as: The verification that it is compared with. If it could test less, that is
-                left out, and so is by how many runs it tested.
+        If that could test less, what it could not is left out, and so are the runs that decided.
         """
         not_tried = tested_as.not_tried()
         if not not_tried:
@@ -160,30 +157,14 @@ class Verification(Record):
         }
 
     def not_tried(self) -> set[str]:
-        """Claims that its machine could not test."""
         return {claim.id for claim in self.claims if claim.verdict is Verdict.NOT_TRIED}
 
     def claim(self, id_: str) -> ClaimResult | None:
-        """The claim of that name; None for none."""
         return next((claim for claim in self.claims if claim.id == id_), None)
 
     def field(self, name: str) -> FieldResult | None:
-        """What sends a field; None for one that nobody knows."""
         return next((field for field in self.fields if field.field == name), None)
-
-    def subcommands(self) -> set[str]:
-        """Every subcommand that sends anything."""
-        return {name for field in self.fields for name in (*field.success, *field.failure)}
 
 
 def load() -> Verification:
-    """Read the committed verification."""
     return documents.load(Verification, files.CLAIMS, MEND)
-
-
-def render(verification: Verification) -> dict[Path, bytes]:
-    """Return the content of the files that hold a verification and its schema."""
-    return {
-        files.CLAIMS: documents.render(verification),
-        files.CLAIMS_SCHEMA: documents.render_schema(Verification),
-    }

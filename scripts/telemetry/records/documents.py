@@ -34,16 +34,14 @@ def parsed(parse: Callable[[str], Value], path: Path, mend: str) -> Value:
 
 
 def load(model: type[Model], path: Path, mend: str) -> Model:
-    """Read a generated document."""
-    return validated(model, parsed(json.loads, path, mend), path, "", mend)
+    return validated(model, parsed(json.loads, path, mend), path, mend)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file."""
     return parsed(tomllib.loads, path, "restore the file from git, or correct the line")
 
 
-def validated(model: type[Model], data: object, path: Path, entry: str, mend: str) -> Model:
+def validated(model: type[Model], data: object, path: Path, mend: str, entry: str = "") -> Model:
     """Build a model from data read from a file; names the entry and the key of the first fault."""
     try:
         return model.model_validate(data)
@@ -56,14 +54,14 @@ def validated(model: type[Model], data: object, path: Path, entry: str, mend: st
 
 
 def render(document: BaseModel) -> bytes:
-    """Return the content of the file that holds a document."""
     return (document.model_dump_json(indent=1) + "\n").encode()
 
 
-def render_schema(model: type[BaseModel]) -> bytes:
-    """Return the content of the file that holds the JSON Schema of a document."""
+def render_with_schema(document: BaseModel, path: Path) -> dict[Path, bytes]:
+    """Return the content of the files that hold a document and its JSON Schema."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return "".join(lines(dialect | model.model_json_schema())).encode()
+    schema = "".join(lines(dialect | type(document).model_json_schema()))
+    return {path: render(document), path.with_suffix(".schema.json"): schema.encode()}
 
 
 def lines(document: object) -> list[str]:

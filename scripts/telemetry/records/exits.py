@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NoReturn
 
@@ -24,20 +25,13 @@ class Exit(IntEnum):
     FINDINGS = 5
 
 
+@dataclass(eq=False)
 class UserError(Exception):
-    """Something that the person at the keyboard can put right.
+    """Something that the person at the keyboard can put right."""
 
-    Args:
-        message: What is wrong and where; StripePy's own words follow on lines of their own.
-        mend: What to do about it, in one line; a command where there is one.
-        status: Exit status for the command that reports it.
-    """
-
-    def __init__(self, message: str, mend: str, status: Exit = Exit.USAGE) -> None:
-        super().__init__(message, mend, status)
-        self.message = message
-        self.mend = mend
-        self.status = status
+    message: str  # what is wrong and where; StripePy's own words follow on lines of their own
+    mend: str  # what to do about it, in one line; a command where there is one
+    status: Exit = Exit.USAGE  # exit status for the command that reports it
 
     def __str__(self) -> str:
         return f"{self.message} -- mend: {self.mend}"
@@ -58,7 +52,6 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:
-    """Let a command that makes one run of stripepy be told when to end it."""
     parser.add_argument(
         "--timeout",
         type=_seconds,
@@ -78,8 +71,7 @@ def _seconds(text: str) -> float:
 def run(main: Callable[[], int]) -> NoReturn:
     """Call a command's main function and exit with its status.
 
-    A UserError becomes one line on stderr and its own status; an interruption ends with 128 plus
-    the number of the signal, as shells report it.
+    An interruption ends with 128 plus the number of the signal, as shells report it.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast
 
@@ -37,13 +37,7 @@ Expression = Annotated[str, AfterValidator(_expression)]
 
 Category = Literal["installation", "system", "invocation", "execution", "protocol"]
 Part = Literal[
-    "span",
-    "span attribute",
-    "event",
-    "event attribute",
-    "scope",
-    "resource attribute",
-    "derived",
+    "span", "span attribute", "event", "event attribute", "scope", "resource attribute", "derived"
 ]
 Subcommand = Literal[
     "call",
@@ -100,27 +94,23 @@ class Since(Record):
 
 
 class Field(Record):
-    """What the site says of one field, or of a family of fields."""
+    """What the site says of one field, or of a family; the top of the file explains every key."""
 
-    part: Part  # message of the OTLP body that carries the field
-    category: Category  # group in which the page shows it
-    meaning: Text  # what the value says; `{name}` stands for the member of a family
-    why: Text  # what the maintainers use it for, or why it cannot be left out
-    sensitivity: Sensitivity  # how much the value could tell about a person
-    sensitivity_because: Text | None = None  # why so, where the reason of its class is not enough
-    type: tuple[Text, ...]  # OTLP types that the value may have
-    # Every value it may have, as the table writes them; None for any.
+    part: Part
+    category: Category
+    meaning: Text
+    why: Text
+    sensitivity: Sensitivity
+    sensitivity_because: Text | None = None
+    type: tuple[Text, ...]
     allowed: tuple[str, ...] | None = None
-    # Regular expression for the whole value, as the table writes it.
     pattern: Expression | None = None
     names: tuple[Text, ...] = ()  # members of a family, for a key with a `*`
-    # When a subcommand sends it; the key "*" stands for every subcommand.
     sent_by: Mapping[Subcommand | Literal["*"], When]
-    origin: Literal["StripePy", "OpenTelemetry SDK", "derived"]  # who adds it
-    # What else than the command decides the value.
+    origin: Literal["StripePy", "OpenTelemetry SDK", "derived"]
     varies: Literal["no", "by run", "by machine", "by installation"]
     because: Text | None = None  # why it varies
-    since: Since  # first release that sends it
+    since: Since
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -149,50 +139,39 @@ class Field(Record):
         return ""
 
 
-class Dictionary(Mapping[str, Field]):
+class Dictionary(dict[str, Field]):
     """Every documented field by its name, families spelled out."""
 
     def __init__(self, entries: Mapping[str, Field]) -> None:
-        self._entries = entries
         # The key of each field's entry, and which member of its family the field is.
-        self._families = {
+        self.families = {
             key.replace("*", member): (key, member)
             for key, field in entries.items()
             for member in field.names or ("",)
         }
-
-    def __getitem__(self, name: str) -> Field:
-        return self._entries[self._families[name][0]]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._families)
-
-    def __len__(self) -> int:
-        return len(self._families)
+        super().__init__({name: entries[key] for name, (key, _) in self.families.items()})
 
     def compare(
         self, rows: Sequence[Row], subcommand: str, *, outcome: Outcome, versions: Mapping[str, str]
     ) -> list[Finding]:
         """Compare what a run sent with what the site says, in both directions.
 
-        Args:
-            rows: What the run sent.
-            subcommand: As the dictionary names it.
-            outcome: How the run ended.
-            versions: Installed versions by package: a field that came later is not expected.
+        A field that came later than the installed versions, by package, is not expected.
         """
-        moments = MOMENTS[outcome]
+        moments, where = MOMENTS[outcome], files.shown(files.FIELDS)
         found = []
         for row in rows:
-            entry = self.get(row.field)
+            entry, kind = self.get(row.field), Kind.UNDOCUMENTED_FIELD
             if entry is None or entry.part != row.part:
-                found.append(_undocumented(row, f"sent as a {row.part}, has no entry; describe it"))
+                mend = f"sent as a {row.part}, has no entry; describe it in {where}"
             elif entry.when(subcommand) not in moments | PERHAPS[outcome]:
-                reason = f"not documented for `{subcommand}` after {outcome}; correct `sent_by`"
-                found.append(_undocumented(row, reason))
+                mend = f"not documented for `{subcommand}` after {outcome}; correct `sent_by`"
+                mend += f" in {where}"
             elif fault := entry.accepts(row):
-                mend = f"{fault}; correct the entry"
-                found.append(Finding(Kind.UNEXPECTED_VALUE, row.field, row.value, mend))
+                kind, mend = Kind.UNEXPECTED_VALUE, f"{fault}; correct the entry"
+            else:
+                continue
+            found.append(Finding(kind, row.field, row.value, mend))
         sent = Counter(row.field for row in rows)
         for field, entry in self.items():
             expected = entry.when(subcommand) in moments
@@ -208,34 +187,17 @@ class Dictionary(Mapping[str, Field]):
         """Whether something else than the command decides a field's value."""
         return name in self and self[name].varies != "no"
 
-    def key(self, name: str) -> str:
-        """The key of a field's entry: of a member of a family, with a `*`."""
-        return self._families[name][0]
-
-    def member(self, name: str) -> str:
-        """Which member of its family a field is; empty without one."""
-        return self._families[name][1]
-
     def meaning(self, name: str, member: str = "") -> str:
         """What a field's value says, with the family's member filled in, or a word for it."""
-        return self[name].meaning.replace("{name}", member or self.member(name))
-
-
-def _undocumented(row: Row, mend: str) -> Finding:
-    where = files.shown(files.FIELDS)
-    return Finding(Kind.UNDOCUMENTED_FIELD, row.field, row.value, f"{mend} in {where}")
+        return self[name].meaning.replace("{name}", member or self.families[name][1])
 
 
 def load(path: Path = files.FIELDS) -> Dictionary:
-    """Read and validate the dictionary.
-
-    Raises:
-        UserError: If the file is missing or wrong; names file, entry and key.
-    """
+    """Read and validate the dictionary; a fault is named by file, entry and key."""
     entries: dict[str, Field] = {}
     mend = "correct the entry"
     for key, entry in documents.read_toml(path).items():
-        entries[key] = documents.validated(Field, entry, path, key, mend)
+        entries[key] = documents.validated(Field, entry, path, mend, key)
         if ("*" in key) != bool(entries[key].names):
             where = f"{files.shown(path)}: [{key}] names"
             raise UserError(f"{where}: belongs to a key with a *, and only to one", mend)

@@ -17,9 +17,7 @@ TABLE = ASSETS / "telemetry_table.tsv"
 MESSAGE = ASSETS / "telemetry_table.otlp.json"
 PROVENANCE = ASSETS / "telemetry_table.json"
 CLAIMS = ASSETS / "telemetry_claims.json"
-CLAIMS_SCHEMA = ASSETS / "telemetry_claims.schema.json"
 RELEASES = ASSETS / "telemetry_releases.json"
-RELEASES_SCHEMA = ASSETS / "telemetry_releases.schema.json"
 FIELDS = ASSETS / "telemetry_fields.toml"
 DATA_HANDLING = ASSETS / "data_handling.toml"
 SAMPLE = ASSETS / "sample.hic"
@@ -33,11 +31,7 @@ def shown(path: Path) -> str:
 
 
 def read(path: Path, mend: str) -> str:
-    """Read a text file.
-
-    Raises:
-        UserError: If it is missing or not UTF-8, or what was interrupted there cannot be finished.
-    """
+    """Read a text file, as UTF-8."""
     try:
         finish(path.parent)
         return path.read_bytes().decode("utf-8")
@@ -50,10 +44,8 @@ def replace(files: Mapping[Path, bytes]) -> None:
     """Replace files of one folder: whoever reads them sees all of the old ones or all of the new.
 
     All are first written to a folder in there, which then gets its name: from then on, whoever
-    reads the files finishes what an interruption left undone.
-
-    Raises:
-        UserError: If the folder is not writable or the disk is full; the old files are then intact.
+    reads the files finishes what an interruption left undone. If they cannot be written, the old
+    ones stay intact.
     """
     [folder] = {path.parent for path in files}
     try:
@@ -61,13 +53,15 @@ def replace(files: Mapping[Path, bytes]) -> None:
         with tempfile.TemporaryDirectory(prefix=f"{PENDING}.", dir=folder) as name:
             (ready := Path(name, PENDING)).mkdir()
             for path, content in files.items():
-                _write(ready / path.name, content)
+                with (ready / path.name).open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
                 if path.exists():
                     shutil.copymode(path, ready / path.name)
             ready.rename(folder / PENDING)
         finish(folder)
     except OSError as error:
-        shutil.rmtree(folder / PENDING, ignore_errors=True)
         raise UserError(
             f"{shown(next(iter(files)))}: cannot be written: {error.strerror}",
             "make room or allow writing, then run the command again",
@@ -83,10 +77,3 @@ def finish(folder: Path) -> None:
             with contextlib.suppress(FileNotFoundError):
                 ready.replace(folder / ready.name)
         (folder / PENDING).rmdir()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -73,21 +73,18 @@ def write_or_compare(
         write: Whether to replace files that say something else.
         kind: The finding for files that are outdated.
         mend: The command that brings them up to date.
-
-    Raises:
-        UserError: If a file cannot be written.
     """
-    first = next(iter(content))
+    name = files.shown(next(iter(content)))
     if old == new:
-        print(f"Up to date: {files.shown(first)}")
-        return []
-    if write:
+        print(f"Up to date: {name}")
+    elif write:
         files.replace(content)
-        print(f"Updated: {files.shown(first)}")
-        return []
-    names = f"{files.shown(first)} (committed)", f"{files.shown(first)} (this run)"
-    sys.stdout.writelines(difflib.unified_diff(list(old or []), list(new), *names))
-    return [Finding(kind, files.shown(first), "", mend)]
+        print(f"Updated: {name}")
+    else:
+        both = f"{name} (committed)", f"{name} (this run)"
+        sys.stdout.writelines(difflib.unified_diff(list(old or []), list(new), *both))
+        return [Finding(kind, name, "", mend)]
+    return []
 
 
 def write_or_compare_document(
@@ -101,10 +98,8 @@ def write_or_compare_document(
 ) -> list[Finding]:
     """Write a document and its schema, or compare them, as `write_or_compare` does.
 
-    Args:
-        content: What the two files should hold, by path: the document, then the schema.
-        load: Reads the committed document, and gives what may not vary of it.
-        new: The same of the new document.
+    `load` reads the committed document and gives what may not vary of it; `new` is the same of
+    the new one.
     """
     _, schema = content
     old = None

@@ -17,9 +17,6 @@ def load() -> dict[str, str]:
 
     The section `stated` holds sentences, `not_stated` what nobody has said; the others hold the
     facts that they are made of.
-
-    Raises:
-        UserError: If the file is missing or not TOML, or a sentence quotes what is not there.
     """
     read = {
         f"{section}.{key}": str(value)

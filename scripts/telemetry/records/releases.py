@@ -1,6 +1,5 @@
 """The history: what each release sent with which dependencies, and what changed between them."""
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -32,10 +31,7 @@ ChangeKind = Literal[
     "delay",
 ]
 
-VARIES = "varies"
-
-OFF = "STRIPEPY_NO_TELEMETRY=1"
-"""StripePy's own switch, as it was set for every subcommand."""
+OFF = "STRIPEPY_NO_TELEMETRY=1"  # StripePy's own switch, as it was set for every subcommand
 
 
 class FieldSeen(Record):
@@ -94,12 +90,10 @@ class Setup(Record):
 
     @property
     def sdk(self) -> str:
-        """Version of opentelemetry-sdk; empty if it is not among the dependencies."""
         return self.packages.get("opentelemetry-sdk", "")
 
     @property
     def told_state(self) -> str:
-        """Its state, with the reason where there is one."""
         return f"{self.state}: {self.reason}" if self.reason else self.state
 
     def settled(self) -> dict[str, Any]:
@@ -185,16 +179,13 @@ class History(Record):
     not_tried: list[str] = Field(description="Pythons and platforms that were not there.")
 
     def of(self, dependencies: Dependencies) -> list[Setup]:
-        """The releases with one choice of dependencies, oldest first."""
         return [setup for setup in self.setups if setup.dependencies == dependencies]
 
     @property
     def releases(self) -> list[str]:
-        """Every release, oldest first."""
         return list(dict.fromkeys(setup.release for setup in self.setups))
 
     def newest(self) -> Setup:
-        """The newest release with the newest dependencies."""
         return self.of("newest")[-1]
 
     def settled(self) -> dict[str, Any]:
@@ -208,37 +199,6 @@ class History(Record):
             "bisected": [step.model_dump() for step in self.bisected],
         }
 
-    def first_seen(self) -> dict[str, str]:
-        """The first release that sent each field."""
-        first: dict[str, str] = {}
-        for setup in self.setups:
-            for name in setup.fields:
-                first.setdefault(name, setup.release)
-        return first
-
-    def arrived_with(self) -> dict[str, tuple[str, str]]:
-        """The package and release with which each field came, where a bisection found one."""
-        return {
-            change.what: (step.package, step.after)
-            for step in self.bisected
-            for change in step.changes
-            if change.kind == "added"
-        }
-
-    def no_longer_sent(self) -> dict[str, str]:
-        """Fields that the newest release no longer sends, each with the last that did."""
-        last = {name: setup.release for setup in self.setups for name in setup.fields}
-        return {name: release for name, release in last.items() if name not in self.newest().fields}
-
 
 def load() -> History:
-    """Read the committed history."""
     return documents.load(History, files.RELEASES, MEND)
-
-
-def render(history: History) -> dict[Path, bytes]:
-    """Return the content of the files that hold a history and its schema."""
-    return {
-        files.RELEASES: documents.render(history),
-        files.RELEASES_SCHEMA: documents.render_schema(History),
-    }

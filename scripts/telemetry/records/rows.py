@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,9 +11,6 @@ from typing import Any
 HEADER = ("Field", "Value")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-# A cell that a spreadsheet would run as a formula.
-FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)
@@ -28,18 +24,13 @@ class Row:
 
 
 def format_value(value: Any) -> str:
-    """Write a value so that `read_value` gives it back, type included.
+    """Write a value of JSON's types so that `read_value` gives it back, type included.
 
     Everything but a string is JSON. A string stands as it is, unless it could be taken for
     something else (a number, a formula, an empty cell) or would not stay on its line; then it
     is a JSON string.
-
-    Args:
-        value: None, a bool, an int, a float, a string, or lists and dicts of them.
     """
-    if isinstance(value, str):
-        return format_cell(value)
-    return json.dumps(value, ensure_ascii=True)
+    return format_cell(value) if isinstance(value, str) else json.dumps(value)
 
 
 def format_cell(text: str) -> str:
@@ -48,14 +39,14 @@ def format_cell(text: str) -> str:
         text.isprintable()
         and text == text.strip()
         and text != ""
-        and not text.startswith(('"', *FORMULA_STARTS))
+        # The last four begin what a spreadsheet would run as a formula.
+        and not text.startswith(('"', "=", "+", "-", "@"))
         and read_value(text) is text
     )
     return text if stands_as_it_is else json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def read_value(text: str) -> Any:
-    """Read back what `format_value` wrote."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -70,14 +61,10 @@ def format_time(nanoseconds: int) -> str:
 
 
 def read_time(text: str) -> int:
-    """Read back what `format_time` wrote, in nanoseconds since the epoch.
-
-    Raises:
-        ValueError: If the text is no such time.
-    """
+    """Read back what `format_time` wrote; raises a ValueError for any other text."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
-    since = datetime.fromisoformat(f"{whole}+00:00") - EPOCH
-    return math.floor(since.total_seconds()) * 10**9 + int(fraction)
+    seconds = (datetime.fromisoformat(f"{whole}Z") - EPOCH) // timedelta(seconds=1)
+    return seconds * 10**9 + int(fraction)
 
 
 def to_tsv(table: Sequence[tuple[str, str]]) -> str:
@@ -88,11 +75,7 @@ def to_tsv(table: Sequence[tuple[str, str]]) -> str:
 
 
 def from_tsv(text: str) -> list[tuple[str, str]]:
-    """Read back what `to_tsv` wrote.
-
-    Raises:
-        ValueError: If the text is no such table; the message names the line.
-    """
+    """Read back what `to_tsv` wrote; a ValueError names the line of any other text."""
     if "\r" in text or text.startswith("\ufeff"):
         raise ValueError("line 1: has a byte order mark or CR line ends")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)

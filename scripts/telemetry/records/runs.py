@@ -16,10 +16,8 @@ from typing import Any, Literal
 class Mode(StrEnum):
     """How a run is observed."""
 
-    MEMORY = "in memory"
-    """Its exporter is replaced by one that keeps what it is given; works on any system."""
-    UNMODIFIED = "unmodified"
-    """The console script as installed, in namespaces where only our servers exist; on Linux."""
+    MEMORY = "in memory"  # its exporter is replaced by one that keeps what it is given
+    UNMODIFIED = "unmodified"  # as installed, in namespaces where only our servers exist; on Linux
 
 
 class Network(StrEnum):
@@ -64,9 +62,8 @@ class Ending(StrEnum):
 
     @property
     def signal(self) -> int | None:
-        """The signal that ends it; None for none."""
-        number = getattr(signal, self.value, None)
-        return None if number is None else int(number)
+        number: int | None = getattr(signal, self.value, None)
+        return number
 
     @property
     def kills(self) -> bool:
@@ -74,13 +71,7 @@ class Ending(StrEnum):
         return self.signal is not None and self is not Ending.SIGINT
 
 
-Folder = Literal["work", "home", "temporary"]
-"""A folder of a run's own: its working directory, its home folder, the one for temporary files."""
-
-
-def subcommand_of(argv: tuple[str, ...]) -> str:
-    """Return the subcommand of a command line, as the dictionary names it; for plots with kind."""
-    return " ".join(argv[: 2 if argv[:1] == ("plot",) else 1])
+Folder = Literal["work", "home", "temporary"]  # a folder of a run's own
 
 
 @dataclass(frozen=True)
@@ -98,34 +89,33 @@ class Run:
     inputs: Mapping[str, str] = field(default_factory=dict)
     # Files to find in the home folder: text by name; `{host}` is the collector's.
     home_files: Mapping[str, str] = field(default_factory=dict)
+    # Whether matplotlib finds its list of fonts there, which takes time to make.
+    fonts: bool = False
     network: Network = Network.ANSWERS  # what it meets when it wants to reach its collector
     ending: Ending = Ending.NORMAL  # how it is brought to its end
+    # What it has to say before a signal comes; empty if that comes when its output has begun.
+    ends_after: str = ""
     # Files to take into the world's folder: name there by name in the working directory.
     keep: Mapping[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()  # words before `stripepy`
     trusts: bool = True  # whether it is told to trust the collector's certificate
-    # Whether the time that it takes to end matters: it goes before others, and prints its output at
-    # once.
-    timed: bool = False
+    timed: bool = False  # whether it goes before others and prints at once, to be timed
     watched: bool = False  # whether the watcher looks at it from inside
     terminal: bool = False  # whether its input and output are a terminal
     read_only: tuple[Folder, ...] = ()  # which of its folders allow no writing
     full: tuple[Folder, ...] = ()  # which of its folders have no space
     user: int | None = None  # the user's id; None for the one outside
     markers: tuple[str, ...] = ()  # empty files to find by these paths, in the root folder or /run
-    # Names of hosts that its command line asks for, and that exist in its network.
-    hosts: tuple[str, ...] = ()
-    # Names of hosts that its command line asks for, and that do not exist.
-    missing_hosts: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()  # names that its command line asks for, and that exist
+    missing_hosts: tuple[str, ...] = ()  # names that it asks for, and that do not exist
     changed: str = ""  # what is not as installed, in words; empty if all is
     timeout: float = 120.0  # seconds after which it is ended
-    # What its user typed for `argv`, with whole paths; empty if it is no user's.
-    typed: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()  # what its user typed for `argv`, with whole paths
 
     @property
     def subcommand(self) -> str:
-        """The subcommand, for plots with their kind."""
-        return subcommand_of(self.argv)
+        """The subcommand, as the dictionary names it; for plots with their kind."""
+        return " ".join(self.argv[: 2 if self.argv[:1] == ("plot",) else 1])
 
     @property
     def command(self) -> str:
@@ -135,7 +125,6 @@ class Run:
 
     @property
     def waits(self) -> bool:
-        """Whether it spends its time waiting for an answer."""
         return self.network.waits or not self.trusts
 
     @property
@@ -162,7 +151,7 @@ class Request:
     client: str = ""  # name in the certificate that the client showed; empty if it showed none
 
     def header(self, name: str) -> str | None:
-        """Return the value of a header by its name in lower case; None if it did not come."""
+        """Return the value of a header by its name in lower case."""
         return {key.lower(): value for key, value in self.headers}.get(name)
 
     @property
@@ -185,8 +174,7 @@ class Wire:
 
     requests: tuple[Request, ...] = ()  # what reached the collector
     look_ups: tuple[str, ...] = ()  # names that the name server was asked for
-    # What the proxy was asked for, with the headers of the question.
-    tunnels: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    tunnels: tuple[tuple[str, Mapping[str, str]], ...] = ()  # requests to the proxy, with headers
     connections: int = 0  # how many connections the collector accepted
     left_running: tuple[str, ...] = ()  # command lines of processes that it left behind
     host_name: str = ""  # what the machine was called
@@ -208,33 +196,29 @@ class Observation:
     timed_out: bool = False  # whether it had to be ended
     started: float = 0.0  # when its process was started, in seconds since the epoch
     ended: float = 0.0  # when its process had ended, in seconds since the epoch
-    # When it last printed something, in seconds since the epoch; 0 if it never did.
-    last_output: float = 0.0
+    last_output: float = 0.0  # when it last printed something, likewise; 0 if it never did
     stdout: str = ""  # what it printed
     stderr: str = ""  # what it printed as messages and errors
     bodies: tuple[bytes, ...] = ()  # the ExportTraceServiceRequest of each message, serialised
-    # Attempts to reach anything but the collector and the hosts that it was asked for.
-    attempts: tuple[str, ...] = ()
+    attempts: tuple[str, ...] = ()  # what it tried to reach but the collector and its hosts
     # SHA-256 of each file that it made, changed or removed, by path in its private folder; empty
     # for an empty folder, and for what was removed.
     files: Mapping[str, str] = field(default_factory=dict)
-    folder: str = ""  # the whole path of its working directory; unmodified only
+    folder: str = ""  # the whole path of its working directory
     sealed: bool = False  # whether the kernel kept it from every network but ours
     seen_on_wire: Wire | None = None  # what only an unmodified run shows; None for one in memory
-    # Settings that each OTLP exporter was constructed with; in memory only.
-    exporters: tuple[Mapping[str, Any], ...] = ()
-    # Versions of "python", "stripepy-hic" and "opentelemetry-sdk"; in memory only.
-    versions: Mapping[str, str] = field(default_factory=dict)
-    missing: str = ""  # why stripepy or OpenTelemetry could not be imported; in memory only
-    provided: bool = False  # whether a tracer provider was set before StripePy's; in memory only
-    finished: bool = False  # whether stripepy's main function came to its end; in memory only
-    # Environment variables that were asked for by name; if it was watched.
-    variables: tuple[str, ...] = ()
+    # In memory only:
+    exporters: tuple[Mapping[str, Any], ...] = ()  # what each OTLP exporter was constructed with
+    versions: Mapping[str, str] = field(default_factory=dict)  # by package, and of "python"
+    missing: str = ""  # why stripepy or OpenTelemetry could not be imported
+    provided: bool = False  # whether a tracer provider was set before StripePy's
+    finished: bool = False  # whether stripepy's main function came to its end
+    # If it was watched:
+    variables: tuple[str, ...] = ()  # environment variables that were asked for by name
+    parser: tuple[Mapping[str, Any], ...] = ()  # the program's own, command by command
     # What was added to or removed from the private root folder and places for temporary files; and
     # if it was watched, what it did to files anywhere else.
     written_elsewhere: tuple[str, ...] = ()
-    # The program's own parser, command by command; if it was watched.
-    parser: tuple[Mapping[str, Any], ...] = ()
     not_tried: str = ""  # why the run could not be made here; empty if it was
     fault: str = ""  # why nothing was seen of it, though it was made; empty if something was
 
@@ -245,11 +229,7 @@ class Observation:
 
     @property
     def wire(self) -> Wire:
-        """What only an unmodified run shows.
-
-        Raises:
-            NotTried: If it was run in memory.
-        """
+        """What only an unmodified run shows; raises NotTried for one in memory."""
         if self.seen_on_wire is None:
             raise NotTried(NO_NAMESPACES)
         return self.seen_on_wire

@@ -34,12 +34,11 @@ class Provenance(Record):
     stripepy_hic: str
     exporters: tuple[dict[str, Any], ...]  # settings that stripepy gave each OTLP exporter
     this_run: CaptureDetails  # what is allowed to vary
-    table_sha256: str  # SHA-256 of the table that belongs to it, hexadecimal
-    message_sha256: str  # SHA-256 of the message that belongs to it, hexadecimal
+    table_sha256: str
+    message_sha256: str
 
     @property
     def versions(self) -> dict[str, str]:
-        """Installed versions, by package."""
         return {
             "stripepy-hic": self.stripepy_hic,
             "opentelemetry-sdk": self.this_run.opentelemetry_sdk,
@@ -74,11 +73,7 @@ class Documented:
 
 
 def load(table: Path = files.TABLE) -> Documented:
-    """Read the committed table, its message and its provenance.
-
-    Raises:
-        UserError: If one is missing, malformed, or not of the same run as the others.
-    """
+    """Read what is committed; all of it has to be of the same run."""
     rows = documents.parsed(from_tsv, table, MEND)
     origin = documents.load(Provenance, files.PROVENANCE, MEND)
     message = files.read(files.MESSAGE, MEND)
@@ -90,7 +85,6 @@ def load(table: Path = files.TABLE) -> Documented:
 
 
 def render(documented: Documented) -> dict[Path, bytes]:
-    """Return the content of the files that hold a documented run."""
     return {
         files.TABLE: to_tsv(documented.table).encode(),
         files.MESSAGE: documented.message.encode(),
@@ -99,5 +93,4 @@ def render(documented: Documented) -> dict[Path, bytes]:
 
 
 def sha256(content: bytes) -> str:
-    """Return a digest, hexadecimal."""
     return hashlib.sha256(content).hexdigest()

@@ -3,27 +3,22 @@
 import re
 from collections.abc import Sequence
 
-# As runs are compared in words; what is added is a field, unless something else is said.
+# What is added is a field, unless something else is said.
 EFFECT = re.compile(r"(?P<verb>adds|changes|removes)(?: the (?P<what>header))? (?P<name>`[^`]+`)")
 
-# How many of a kind are named.
-NAMED = 2
-
+NAMED = 2  # how many effects of a kind are named
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words as a sentence lists them."""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if words[1:] else "".join(words)
 
 
 def ranged(first: str, last: str) -> str:
-    """One text, or from one to another."""
     return first if first == last else f"{first} to {last}"
 
 
 def capitalised(text: str) -> str:
-    """A text as a sentence begins it."""
     return text[:1].upper() + text[1:]
 
 
@@ -45,7 +40,6 @@ def summed_up(effects: Sequence[str]) -> str:
 
 
 def _some(names: Sequence[str]) -> Sequence[str]:
-    """The first few names, and how many more there are."""
     more = len(names) - NAMED
     if more < 1:
         return names

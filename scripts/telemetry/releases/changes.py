@@ -1,27 +1,16 @@
 """What changed from one set-up to another, and since when the dictionary says so."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from packaging.version import Version
-
 from telemetry.records.fields import Dictionary
-from telemetry.records.releases import (
-    Change,
-    ChangeKind,
-    FieldSeen,
-    History,
-    Setup,
-    Step,
-    Stretch,
-)
+from telemetry.records.releases import Change, ChangeKind, History, Setup, Step, Stretch
 
 
 def changes(before: Setup, after: Setup) -> list[Change]:
     """Return what differs from one set-up to another: fields first, then all around them.
 
-    Where one does not send, there is nothing to compare, and that alone is said. What was tested
-    with one of them alone is no difference.
+    What was tested with one of them alone is no difference.
     """
     return [
         Change(kind=kind, what=what, before=then, after=now)
@@ -36,9 +25,13 @@ def _changes(before: Setup, after: Setup) -> Iterator[tuple[ChangeKind, str, str
     removed = {name: f for name, f in before.fields.items() if name not in after.fields}
     added = {name: f for name, f in after.fields.items() if name not in before.fields}
     was, is_ = dict(_described(before)), dict(_described(after))
-    for old, new in list(_renamed(removed, added)):
-        del removed[old], added[new]
-        yield "renamed", new, old, new
+    for old, field in list(removed.items()):
+        alike = [name for name, other in added.items() if other == field]
+        rivals = [name for name, other in removed.items() if other == field]
+        # Alike in all but their name, and like no other.
+        if len(alike) == len(rivals) == 1:
+            del removed[old], added[alike[0]]
+            yield "renamed", alike[0], old, alike[0]
     for name in added:
         yield "added", name, "", is_["condition", name]
     for name in removed:
@@ -46,25 +39,11 @@ def _changes(before: Setup, after: Setup) -> Iterator[tuple[ChangeKind, str, str
     for (kind, what), text in was.items():
         if is_.get((kind, what), text) != text:
             yield kind, what, text, is_[kind, what]
-    for what, seconds in before.delays.items():
-        if what in after.delays and _differ(seconds, after.delays[what]):
-            yield "delay", what, str(seconds), str(after.delays[what])
-
-
-def _differ(*delays: float) -> bool:
-    """Whether delays differ by more than the exporter's own random part, and a busy machine's."""
-    return max(delays) > 2 * min(delays) + 3
-
-
-def _renamed(
-    removed: Mapping[str, FieldSeen], added: Mapping[str, FieldSeen]
-) -> Iterator[tuple[str, str]]:
-    """Pairs that are alike in all but their name, and like no other."""
-    for old, field in removed.items():
-        alike = [name for name, other in added.items() if other == field]
-        rivals = [name for name, other in removed.items() if other == field]
-        if len(alike) == len(rivals) == 1:
-            yield old, alike[0]
+    for what, then in before.delays.items():
+        now = after.delays.get(what, then)
+        # By more than the exporter's own random part, and a busy machine's.
+        if max(then, now) > 2 * min(then, now) + 3:
+            yield "delay", what, str(then), str(now)
 
 
 def _described(setup: Setup) -> Iterator[tuple[tuple[ChangeKind, str], str]]:
@@ -87,17 +66,6 @@ def _described(setup: Setup) -> Iterator[tuple[tuple[ChangeKind, str], str]]:
     yield ("destination", "headers"), ", ".join(headers)
 
 
-def differences(setups: Sequence[Setup]) -> list[Step]:
-    """Return what changed between neighbours, oldest first; those that did not run are left out."""
-    return steps(
-        [
-            Stretch(package="stripepy-hic", first=setup.release, last=setup.release, setup=setup)
-            for setup in setups
-            if setup.state in {"sends", "sends nothing"}
-        ]
-    )
-
-
 def steps(stretches: Sequence[Stretch]) -> list[Step]:
     """Return what changed from each stretch of a package's releases to the next."""
     return [
@@ -115,16 +83,18 @@ def steps(stretches: Sequence[Stretch]) -> list[Step]:
 def since_faults(history: History, dictionary: Dictionary) -> dict[str, str]:
     """Return fields whose `since` is not what the history shows, each with what it shows."""
     faults: dict[str, str] = {}
-    first, arrived = history.first_seen(), history.arrived_with()
+    oldest_last = reversed(history.setups)
+    came = {name: ("stripepy-hic", s.release) for s in oldest_last for name in s.fields}
+    for step in history.bisected:
+        for change in step.changes:
+            if change.kind == "added" and change.what in came:
+                came[change.what] = step.package, step.after
     for name, entry in dictionary.items():
         if entry.part == "derived":
             continue
-        if name not in first:
-            if "sometimes" not in entry.sent_by.values():
-                faults[name] = "no release sent it"
-            continue
-        package, version = arrived.get(name, ("stripepy-hic", first[name]))
-        said = (entry.since.package, Version(entry.since.version))
-        if said != (package, Version(version)):
-            faults[name] = f"it came with {package} {version}"
+        if name in came:
+            if (entry.since.package, entry.since.version) != came[name]:
+                faults[name] = f"it came with {' '.join(came[name])}"
+        elif "sometimes" not in entry.sent_by.values():
+            faults[name] = "no release sent it"
     return faults

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,7 @@ class Release:
     """A release that can be installed without building it."""
 
     version: Version
-    uploaded: str = ""
-    """When its first wheel was uploaded, ISO 8601; empty if the index does not tell."""
+    uploaded: str = ""  # when its first wheel was, ISO 8601; empty if the index does not tell
 
 
 def releases(package: str) -> list[Release]:
@@ -69,7 +68,6 @@ class Environment:
 
     @property
     def packages(self) -> dict[str, str]:
-        """Versions, by package."""
         return dict(line.split("==") for line in self.requirements)
 
     @contextmanager
@@ -83,11 +81,7 @@ class Environment:
 
 
 def resolve(wanted: Sequence[str], *flags: str, python: Path = Path(sys.executable)) -> Environment:
-    """Choose a version of every package, from wheels alone; flags are those of `uv pip compile`.
-
-    Raises:
-        UnresolvableError: If nothing fits.
-    """
+    """Choose a version of every package, from wheels alone; flags are those of `uv pip compile`."""
     bare = ("--no-header", "--no-annotate")
     command = ("pip", "compile", *bare, *WHEELS, "--python", str(python), *flags, "-")
     return Environment(python, tuple(_uv(*command, text="\n".join(wanted)).split()))
@@ -109,10 +103,8 @@ def pythons(versions: Iterable[str]) -> dict[str, Path]:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, kept)])
     found = {}
     for version in versions:
-        try:
+        with suppress(UserError):
             found[version] = Path(_uv("python", "find", "--system", version, PATH=path).strip())
-        except UserError:
-            continue
     return found
 
 

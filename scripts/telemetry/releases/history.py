@@ -6,7 +6,7 @@ Whatever cannot be fetched, or observed here, raises a UserError.
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -22,17 +22,15 @@ from telemetry.records.exits import Exit, UserError
 from telemetry.records.fields import Dictionary
 from telemetry.records.releases import Dependencies, History, Setup, State, Stretch
 from telemetry.records.runs import NotTried
-from telemetry.releases import conditions, environments, observations, summary
-from telemetry.releases.changes import changes, differences, steps
-from telemetry.releases.conditions import EXPORTER
+from telemetry.releases import environments, observations, summary
+from telemetry.releases.changes import changes, steps
 from telemetry.releases.environments import Environment, Release, UnresolvableError
-from telemetry.releases.observations import Seen
+from telemetry.releases.observations import EXPORTER, Seen
 
 STRIPEPY = "stripepy-hic"
 SDK = "opentelemetry-sdk"
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-PLATFORMS = {"Linux": "Linux", "Darwin": "macOS", "Windows": "Windows"}
 
 FLAGS: dict[Dependencies, tuple[str, ...]] = {
     "lowest": ("--resolution", "lowest"),
@@ -51,8 +49,7 @@ class Job:
     release: Release
     dependencies: Dependencies
     python: Path = Path(sys.executable)
-    pin: str = ""
-    """What is asked for besides, if the choice is "pinned"."""
+    pin: str = ""  # what is asked for besides, if the choice is "pinned"
 
 
 Look = Callable[[Job], Setup]
@@ -60,12 +57,7 @@ Look = Callable[[Job], Setup]
 
 @cache
 def resolve(job: Job) -> Environment:
-    """Choose the packages.
-
-    Raises:
-        UnresolvableError: If nothing fits.
-        NotTried: If it cannot be told what the release was installed with.
-    """
+    """Choose the packages; raises NotTried if it cannot be told what they were."""
     flags = FLAGS.get(job.dependencies, ())
     release = job.release.version
     wanted = [f"{STRIPEPY}[all]=={release}", *filter(None, [job.pin])]
@@ -86,22 +78,19 @@ def looking(dictionary: Dictionary, tell: Callable[[Setup], None] = lambda _: No
 
     @cache
     def look(job: Job) -> Setup:
-        setup = _look(job, dictionary)
+        try:
+            environment = resolve(job)
+        except UnresolvableError as error:
+            setup = _setup(job, {}, {}, dictionary, ("cannot run", error.message))
+        except NotTried as reason:
+            setup = _setup(job, {}, {}, dictionary, ("not tried", str(reason)))
+        else:
+            seen = observations.kept(environment, observations.runs())
+            setup = _setup(job, environment.packages, seen, dictionary, summary.state(seen))
         tell(setup)
         return setup
 
     return look
-
-
-def _look(job: Job, dictionary: Dictionary) -> Setup:
-    try:
-        environment = resolve(job)
-    except UnresolvableError as error:
-        return _setup(job, {}, {}, dictionary, ("cannot run", error.message))
-    except NotTried as reason:
-        return _setup(job, {}, {}, dictionary, ("not tried", str(reason)))
-    seen = observations.kept(environment, conditions.runs())
-    return _setup(job, environment.packages, seen, dictionary, summary.state(seen))
 
 
 def look_here(interpreter: Path, dictionary: Dictionary) -> Setup:
@@ -111,18 +100,14 @@ def look_here(interpreter: Path, dictionary: Dictionary) -> Setup:
     if not os.access(interpreter.with_name("stripepy"), os.X_OK):
         message = f"{interpreter}: there is no stripepy beside this Python"
         raise UserError(message, installing(interpreter), Exit.NOT_CAPTURED)
-    seen = observations.made(interpreter, conditions.runs())
+    seen = observations.made(interpreter, observations.runs())
     packages = dict(seen[EXPORTER.name].versions)
     job = Job(Release(Version(packages.get(STRIPEPY, "0"))), "newest", interpreter)
     return _setup(job, packages, seen, dictionary, summary.state(seen))
 
 
 def _setup(
-    job: Job,
-    packages: dict[str, str],
-    seen: Seen,
-    dictionary: Dictionary,
-    state: tuple[State, str],
+    job: Job, packages: dict[str, str], seen: Seen, dictionary: Dictionary, state: tuple[State, str]
 ) -> Setup:
     release = str(job.release.version)
     switches = summary.settings(seen, "switch", dictionary)
@@ -155,20 +140,30 @@ def compile_history(look: Look) -> History:
     newest, here = releases[-1], "{}.{}".format(*sys.version_info)
     others = environments.pythons(python for python in PYTHONS if python != here)
     setups = [look(job) for release in releases for job in jobs(release)]
+    ran = [
+        Stretch(package=STRIPEPY, first=setup.release, last=setup.release, setup=setup)
+        for setup in setups
+        if setup.state in {"sends", "sends nothing"}
+    ]
     stretches = bisect(SDK, newest, look)
     return History(
         version=2,
         platform=f"{platform.system()} {platform.machine()}",
         setups=setups,
-        # Those of their days, then those of today.
-        differences=[*differences(setups[::2]), *differences(setups[1::2])],
+        differences=[
+            step
+            for choice in ("contemporary", "newest")
+            for step in steps([one for one in ran if one.setup.dependencies == choice])
+        ],
         range=[look(Job(newest, choice)) for choice in FLAGS],
         pythons=[look(Job(newest, "newest", python)) for python in others.values()],
         stretches=stretches,
         bisected=steps(stretches),
         not_tried=[
             *(f"Python {python}" for python in PYTHONS if python not in {here, *others}),
-            *(name for system, name in PLATFORMS.items() if system != platform.system()),
+            # They have no namespaces.
+            "macOS",
+            "Windows",
         ],
     )
 
@@ -198,13 +193,13 @@ def bisect(
 
     known = [r.version for r in environments.releases(package) if not r.version.is_prerelease]
     accepted = [version for version in known if first <= version <= last]
-    found = halved(accepted, probe, lambda a, b: not changes(a, b))
-    if not found:
-        raise UserError(f"no release of {package} fits {STRIPEPY}", "ask for another package")
-    return [
+    stretches = [
         Stretch(package=package, first=str(first), last=str(last), setup=setup)
-        for first, last, setup in found
+        for first, last, setup in halved(accepted, probe, lambda a, b: not changes(a, b))
     ]
+    if not stretches:
+        raise UserError(f"no release of {package} fits {STRIPEPY}", "ask for another package")
+    return stretches
 
 
 Probed = TypeVar("Probed")
@@ -229,24 +224,19 @@ def halved(
             seen[number] = probed
         return number in seen
 
-    def turns(low: int, high: int) -> Iterator[int]:
-        """Each last and first of neighbours that differ."""
+    def divided(low: int, high: int) -> list[tuple[int, int]]:
         if same(seen[low], seen[high]):
-            return
+            return [(low, high)]
         nearest = sorted(range(low + 1, high), key=lambda number: abs(number - (low + high) // 2))
         middle = next(filter(there, nearest), None)
         if middle is None:
-            yield from (low, high)
-        else:
-            yield from turns(low, middle)
-            yield from turns(middle, high)
+            return [(low, low), (high, high)]
+        *before, (first, _) = divided(low, middle)
+        (_, last), *after = divided(middle, high)
+        return [*before, (first, last), *after]
 
     numbers = range(len(releases))
     low, high = next(filter(there, numbers), None), next(filter(there, reversed(numbers)), None)
     if low is None or high is None:
         return []
-    ends = [low, *turns(low, high), high]
-    return [
-        (releases[first], releases[last], seen[first])
-        for first, last in zip(ends[::2], ends[1::2], strict=True)
-    ]
+    return [(releases[first], releases[last], seen[first]) for first, last in divided(low, high)]

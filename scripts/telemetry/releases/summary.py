@@ -1,38 +1,26 @@
 """What the runs of one environment sent, put together."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
 
 from telemetry.capture.process import last_error
 from telemetry.records.fields import Dictionary
-from telemetry.records.releases import (
-    VARIES,
-    Condition,
-    Destination,
-    FieldSeen,
-    OffEffect,
-    RunSeen,
-    State,
-)
+from telemetry.records.releases import Condition, Destination, FieldSeen, OffEffect, RunSeen, State
 from telemetry.records.rows import Row
 from telemetry.records.runs import Observation
-from telemetry.releases.conditions import CONTROL, EXPORTER, FETCHED, TIMEOUT, TRIES
-from telemetry.releases.observations import Seen
+from telemetry.releases.observations import CONTROL, EXPORTER, FETCHED, TIMEOUT, TRIES, Seen
 from telemetry.table import differences, otlp
 
 OWN_VERSION = "its own version"
 
 
-def of(seen: Seen, topic: str) -> dict[str, Observation]:
-    """Return the observations of a topic, by what their runs are named for besides."""
-    split = ((name.partition(": "), observation) for name, observation in seen.items())
-    return {rest: observation for (first, _, rest), observation in split if first == topic}
+def of(seen: Seen, topic: str) -> list[Observation]:
+    return [observation for name, observation in seen.items() if name.startswith(f"{topic}: ")]
 
 
 def state(seen: Seen) -> tuple[State, str]:
     """Return whether a release sends, and if that cannot be told, why."""
-    commands = of(seen, "command").values()
+    commands = of(seen, "command")
     # What reaches out where there is nothing to fetch wants to send, and is not silent.
     if any(o.attempts for o in commands if o.run.argv != FETCHED):
         return "not tried", "it tries to reach something other than its collector"
@@ -47,45 +35,31 @@ def state(seen: Seen) -> tuple[State, str]:
 
 def fields(seen: Seen, dictionary: Dictionary, release: str) -> dict[str, FieldSeen]:
     """Return every field that was sent, by name; not what is only derived."""
-    sent = [
-        (observation, otlp.rows(observation.body))
-        for observation in of(seen, "command").values()
-        if observation.bodies
-    ]
-    by_name: dict[str, list[Row]] = {}
+    sent = [(o, otlp.rows(o.body)) for o in of(seen, "command") if o.bodies]
+    by_name = defaultdict[str, list[Row]](list)
     for row in (row for _, rows in sent for row in rows if row.part != "derived"):
-        by_name.setdefault(row.field, []).append(row)
-    return {
-        name: FieldSeen(
+        by_name[row.field].append(row)
+    found = {}
+    for name, rows in sorted(by_name.items()):
+        values = {OWN_VERSION if row.value == release else row.value for row in rows}
+        # By subcommand, for each of its runs: whether it succeeded, and whether it sent the field.
+        cases = defaultdict[str, set[tuple[bool, bool]]](set)
+        for run, its in sent:
+            sends = any(row.field == name for row in its)
+            cases[run.run.subcommand].add((run.exit_status == 0, sends))
+        found[name] = FieldSeen(
             part=" or ".join(sorted({row.part for row in rows})),
             types=sorted({row.type for row in rows}),
-            values=_values(name, rows, dictionary, release),
-            sent_by=_senders((o, any(row.field == name for row in its)) for o, its in sent),
+            values=["varies"] if dictionary.varies(name) else sorted(values),
+            sent_by={s: when for s, of_it in cases.items() if (when := _condition(of_it))},
         )
-        for name, rows in sorted(by_name.items())
-    }
+    return found
 
 
-def _values(name: str, rows: Iterable[Row], dictionary: Dictionary, release: str) -> list[str]:
-    if dictionary.varies(name):
-        return [VARIES]
-    return sorted({OWN_VERSION if row.value == release else row.value for row in rows})
-
-
-def _senders(sent: Iterable[tuple[Observation, bool]]) -> dict[str, Condition]:
-    """When each subcommand sends a field, from its runs and whether each did."""
-    found: dict[str, set[tuple[bool, bool]]] = {}
-    for seen, sends in sent:
-        found.setdefault(seen.run.subcommand, set()).add((seen.exit_status == 0, sends))
-    return {
-        subcommand: _condition(cases)
-        for subcommand, cases in found.items()
-        if any(sends for _, sends in cases)
-    }
-
-
-def _condition(cases: set[tuple[bool, bool]]) -> Condition:
+def _condition(cases: set[tuple[bool, bool]]) -> Condition | None:
     """When a field is sent, from whether a run succeeded and whether it sent the field."""
+    if not any(sends for _, sends in cases):
+        return None
     if all(sends for _, sends in cases):
         return "always"
     if all(sends == succeeded for succeeded, sends in cases):
@@ -97,23 +71,21 @@ def _condition(cases: set[tuple[bool, bool]]) -> Condition:
 
 def settings(seen: Seen, topic: str, dictionary: Dictionary) -> dict[str, list[str]]:
     """Return what each variable of a topic did; nothing where nothing is sent without it."""
-    control = of(seen, "command").get(" ".join(CONTROL))
-    if control is None or not control.bodies:
-        return {}
-    return {
-        "=".join(*observation.run.environment.items()): [
-            str(effect) for effect in differences.effects(control, observation, dictionary)
-        ]
-        for observation in of(seen, topic).values()
-    }
+    found = {}
+    for control in (o for o in of(seen, "command") if o.run.argv == CONTROL and o.bodies):
+        for observation in of(seen, topic):
+            [(variable, value)] = observation.run.environment.items()
+            effects = differences.effects(control, observation, dictionary)
+            found[f"{variable}={value}"] = list(map(str, effects))
+    return found
 
 
 def switched_off(seen: Seen) -> dict[str, OffEffect]:
     """Return what StripePy's own switch did with each subcommand that otherwise sends something."""
-    plain = {o.run.argv: o for o in of(seen, "command").values()}
+    plain = {o.run.argv: o for o in of(seen, "command")}
     return {
         o.run.subcommand: _silence(o, plain[o.run.argv])
-        for o in of(seen, "off").values()
+        for o in of(seen, "off")
         if plain[o.run.argv].bodies
     }
 
@@ -128,7 +100,7 @@ def destinations(seen: Seen) -> list[Destination]:
     """Return where the plain runs sent to, by the exporter's settings and the requests."""
     headers = dict.fromkeys(
         tuple(sorted(name.lower() for name, _ in request.headers))
-        for observation in of(seen, "command").values()
+        for observation in of(seen, "command")
         for request in observation.wire.requests
     )
     return [
@@ -144,13 +116,10 @@ def destinations(seen: Seen) -> list[Destination]:
 
 
 def delays(seen: Seen) -> dict[str, float]:
-    """Return how long a run took to end after its last output, by what kept it from sending.
-
-    Those are left out that did not end in time.
-    """
+    """Return how long runs took to end after their last output, if they ended in time."""
     return {
         observation.run.network.value: round(observation.seconds_at_exit, 1)
-        for observation in of(seen, "delay").values()
+        for observation in of(seen, "delay")
         if not observation.timed_out
     }
 
@@ -165,7 +134,7 @@ def runs(seen: Seen) -> list[RunSeen]:
             reached_for=list(dict.fromkeys(observation.attempts)),
             complaint=_complaint(observation),
         )
-        for observation in of(seen, "command").values()
+        for observation in of(seen, "command")
     ]
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from docutils import nodes
 from docutils.nodes import Node
-from docutils.parsers.rst import directives
+from docutils.parsers.rst import DirectiveError, directives
 from sphinx.application import Sphinx
 from sphinx.directives.code import CodeBlock
 from sphinx.environment import BuildEnvironment
@@ -19,7 +19,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from telemetry.records.exits import UserError
 from telemetry.site import claims, fields, glance, markup, published, releases, sentences
-from telemetry.site.content import Unknown, look_up, read
+from telemetry.site.content import look_up, read
 from telemetry.site.page import Page, TelemetryDomain, domain_of
 
 SHOWN: dict[str, Callable[..., list[Node]]] = {
@@ -43,7 +43,6 @@ class Show(SphinxDirective):
     optional_arguments = 2
 
     def run(self) -> list[Node]:
-        """Call the function."""
         name, *arguments = self.arguments
         page = Page(self.env, self.state.document)
         show = look_up(SHOWN, name, "entry")
@@ -68,7 +67,6 @@ class Snippet(CodeBlock):
     }
 
     def run(self) -> list[Node]:
-        """Put the block below its caption and mark."""
         if "tool" not in self.options:
             raise self.error("which tool runs this? name it with :tool:")
         heading = markup.paragraph(class_="snippet-heading")
@@ -89,10 +87,9 @@ class Role(SphinxRole):
         self.make = make
 
     def run(self) -> tuple[list[Node], list[nodes.system_message]]:
-        """Call the function."""
         try:
             return [self.make(Page(self.env, self.inliner.document), self.text)], []
-        except Unknown as error:
+        except DirectiveError as error:
             return [], [self.inliner.reporter.error(error.msg, line=self.lineno)]
 
 

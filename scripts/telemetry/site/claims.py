@@ -1,61 +1,54 @@
 """Claims: the verification that the marks beside sentences lead to."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from itertools import groupby
 
 from docutils import nodes
 from docutils.nodes import Node
 
-from telemetry.records.claims import ClaimResult, SwitchResult, Verdict
+from telemetry.records.claims import ClaimResult, Verdict
 from telemetry.records.words import capitalised, ranged, summed_up
 from telemetry.site import markup
+from telemetry.site.content import MARKS
 from telemetry.site.fields import subcommands_of
 from telemetry.site.markup import Piece
 from telemetry.site.page import Page
-from telemetry.site.sentences import VERDICTS
 
 
 def show_verdicts(page: Page) -> list[Node]:
-    """How many claims have which verdict."""
     counts = Counter(claim.verdict for claim in page.content.verification.claims)
-    rows = [(_verdict(verdict), str(counts[verdict])) for verdict in VERDICTS if counts[verdict]]
+    rows = [(_verdict(verdict), str(counts[verdict])) for verdict in MARKS if counts[verdict]]
     return [markup.table("Verdicts", ["Verdict", "Statements"], rows)]
 
 
 def _verdict(verdict: Verdict) -> Node:
-    return markup.inline(markup.mark(*VERDICTS[verdict]), f" {verdict}")
+    return markup.inline(markup.mark(*MARKS[verdict]), f" {verdict}")
 
 
 def show_claims(page: Page) -> list[Node]:
     """Every claim with its evidence, each a target for its mark."""
-    return [_claim(page, claim) for claim in page.content.verification.claims]
-
-
-def _claim(page: Page, claim: ClaimResult) -> Node:
-    anchor = page.anchor("claim", claim.id)
-    page.standard.note_object("claim", claim.id, anchor, location=page.name)
-    shown = markup.section(anchor, claim.id, "claim")
-    mark = markup.mark(*VERDICTS[claim.verdict], claim.verdict)
-    shown += markup.paragraph(page.prose(claim.sentence), " ", mark)
-    evidence = markup.definitions(_facts(page, claim), "facts")
-    shown += markup.folded(f"Evidence for {claim.id}", evidence)
+    shown: list[Node] = []
+    for claim in page.content.verification.claims:
+        section = markup.section(page.target("claim", claim.id), claim.id, "claim")
+        mark = markup.mark(*MARKS[claim.verdict], claim.verdict)
+        section += markup.paragraph(page.prose(claim.sentence), " ", mark)
+        evidence = markup.definitions(_facts(page, claim), "facts")
+        section += markup.folded(f"Evidence for {claim.id}", evidence)
+        shown.append(section)
     return shown
 
 
 def _facts(page: Page, claim: ClaimResult) -> Iterator[tuple[str, Piece]]:
-    verification = page.content.verification
     yield "Verdict", _verdict(claim.verdict)
     if claim.reason:
-        where: Node = markup.literal(claim.source)
-        if claim.source.endswith(".py"):
-            where = markup.source(verification.stripepy_hic, claim.source)
-        yield "Why", markup.inline(f"{claim.reason} ", where)
+        show = page.source if claim.source.endswith(".py") else markup.literal
+        yield "Why", markup.inline(f"{claim.reason} ", show(claim.source))
     if claim.grounds:
         yield "Reason", "; ".join(claim.grounds)
     if claim.runs:
         yield "Runs", f"{claim.runs}, {' and '.join(claim.modes)}"
-    if counts := verification.this_run.counts.get(claim.id):
+    if counts := page.content.verification.this_run.counts.get(claim.id):
         yield "Counted", "; ".join(f"{what}: {number:,}" for what, number in sorted(counts.items()))
     if claim.commands:
         more = ", …" if claim.runs > len(claim.commands) else ""
@@ -64,11 +57,9 @@ def _facts(page: Page, claim: ClaimResult) -> Iterator[tuple[str, Piece]]:
 
 
 def show_subcommands(page: Page) -> list[Node]:
-    """Which subcommands send which field, ending well or not."""
-    alike: dict[tuple[tuple[str, ...], ...], list[Node]] = {}
+    alike = defaultdict[tuple[tuple[str, ...], ...], list[Node]](list)
     for field in page.content.verification.fields:
-        sending = (tuple(field.success), tuple(field.failure))
-        alike.setdefault(sending, []).append(page.field(field.field))
+        alike[tuple(field.success), tuple(field.failure)].append(page.field(field.field))
     rows = [
         (*(subcommands_of(page, names) for names in sending), markup.joined(fields))
         for sending, fields in alike.items()
@@ -79,42 +70,40 @@ def show_subcommands(page: Page) -> list[Node]:
 
 def show_options(page: Page) -> list[Node]:
     """For each subcommand, what its options change in what is sent; each is a target."""
-    alike: dict[tuple[tuple[str, tuple[str, ...]], ...], list[str]] = {}
-    every = page.content.verification.options
+    alike = defaultdict[tuple[tuple[str, tuple[str, ...]], ...], list[str]](list)
+    every, standard = page.content.verification.options, page.env.domains.standard_domain
     for subcommand, of in groupby(every, key=lambda option: option.subcommand):
         options = tuple((option.option, tuple(option.fields)) for option in of)
-        alike.setdefault(options, []).append(f"stripepy {subcommand}")
-    return [_options(page, programs, options) for options, programs in alike.items()]
-
-
-def _options(
-    page: Page, programs: Sequence[str], options: Sequence[tuple[str, Sequence[str]]]
-) -> Node:
-    """What the options of some programs change, which have the same options."""
-    title = markup.joined(map(markup.literal, programs))
-    shown = markup.section(page.anchor("options", programs[0]), title)
-    sent, not_sent = list[tuple[Node, Node]](), list[Node]()
-    for option, fields in options:
-        anchors = [page.anchor(program, option) for program in programs]
-        for program, anchor in zip(programs, anchors, strict=True):
-            page.standard.add_program_option(program, option, page.name, anchor)
-        target = nodes.literal(text=option, ids=anchors, classes=["whole"])
-        if fields:
-            sent.append((target, markup.inline(*map(page.field, fields))))
-        else:
-            not_sent.append(target)
-    if sent:
-        shown += markup.table(f"Options of {programs[0]} that are sent", ["Option", "Field"], sent)
-    shown += markup.paragraph("Not sent: ", markup.joined(not_sent))
+        alike[options].append(f"stripepy {subcommand}")
+    shown: list[Node] = []
+    for options, programs in alike.items():
+        names = markup.joined(map(markup.literal, programs))
+        section = markup.section(page.anchor("options", programs[0]), names)
+        sent, not_sent = list[tuple[Node, Node]](), list[Node]()
+        for option, fields in options:
+            anchors = [page.anchor(program, option) for program in programs]
+            for program, anchor in zip(programs, anchors, strict=True):
+                standard.add_program_option(program, option, page.name, anchor)
+            target = nodes.literal(text=option, ids=anchors, classes=["whole"])
+            if fields:
+                sent.append((target, markup.inline(*map(page.field, fields))))
+            else:
+                not_sent.append(target)
+        if sent:
+            title = f"Options of {programs[0]} that are sent"
+            section += markup.table(title, ["Option", "Field"], sent)
+        section += markup.paragraph("Not sent: ", markup.joined(not_sent))
+        shown.append(section)
     return shown
 
 
 def show_switches(page: Page) -> list[Node]:
-    """What each variable and value switches off."""
-    values: dict[tuple[str, str], list[Piece]] = {}
+    values = defaultdict[tuple[str, str], list[Piece]](list)
     for switch in page.content.verification.switches:
         value = markup.literal(switch.value) if switch.value else "nothing"
-        values.setdefault((switch.variable, _effect(switch)), []).append(value)
+        some = f"{', '.join(switch.silent)} send nothing" if switch.silent else "no effect"
+        effect = "nothing is sent" if switch.switches_off else some
+        values[switch.variable, effect].append(value)
     rows = [
         (_variable(page, variable), markup.joined(tested), effect)
         for (variable, effect), tested in values.items()
@@ -123,33 +112,24 @@ def show_switches(page: Page) -> list[Node]:
     return [markup.table("What switches telemetry off", headings, rows)]
 
 
-def _effect(switch: SwitchResult) -> str:
-    if not switch.sending:
-        return "nothing is sent"
-    return f"{', '.join(switch.silent)} send nothing" if switch.silent else "no effect"
-
-
 def _variable(page: Page, name: str, value: str = "") -> Node:
     """An environment variable; where it comes first, it is a target."""
     text = markup.code(name + value)
-    if ("envvar", name) not in page.standard.objects:
-        anchor = page.anchor("envvar", name)
-        page.standard.note_object("envvar", name, anchor, location=page.name)
-        text["ids"].append(anchor)
+    if ("envvar", name) not in page.env.domains.standard_domain.objects:
+        text["ids"].append(page.target("envvar", name))
     return text
 
 
 def show_variables(page: Page) -> list[Node]:
-    """What each environment variable changes; first those that do."""
     entries = page.content.verification.variables
+    effective = [entry for entry in entries if entry.effects]
     rows = [
         (_variable(page, v.variable, f"={v.value}"), page.prose(summed_up(v.effects)))
-        for v in entries
-        if v.effects
+        for v in effective
     ]
     headings = "Variable and value", "What differs"
     shown = markup.table("Variables with an effect", headings, rows)
-    others = {v.variable for v in entries} - {v.variable for v in entries if v.effects}
+    others = {v.variable for v in entries} - {v.variable for v in effective}
     rest = markup.bullets((_variable(page, name) for name in sorted(others)), "columns")
     summary = f"{len(others)} variables that have no effect of their own"
     return [shown, *markup.folded(summary, rest)]
@@ -157,21 +137,15 @@ def show_variables(page: Page) -> list[Node]:
 
 def show_surroundings(page: Page) -> list[Node]:
     """What each surrounding is made of, in which every subcommand was run."""
-    made_of = (
-        (
-            capitalised(where.name),
-            markup.inline(
-                markup.codes(where.variables),
-                page.prose("".join(f"; {other}" for other in where.others)),
-            ),
-        )
-        for where in page.content.verification.surroundings
-    )
+    made_of = []
+    for where in page.content.verification.surroundings:
+        others = page.prose("".join(f"; {other}" for other in where.others))
+        told = markup.inline(markup.codes(where.variables), others)
+        made_of.append((capitalised(where.name), told))
     return markup.folded("What these surroundings are made of", markup.definitions(made_of))
 
 
 def show_delays(page: Page) -> list[Node]:
-    """How much later a command ended, by what it met."""
     measured = page.content.verification.this_run.delays.items()
     if not measured:
         return [markup.paragraph("Not tested here: this machine has no network namespaces.")]
@@ -190,25 +164,18 @@ def show_delays(page: Page) -> list[Node]:
 
 
 def show_lines(page: Page) -> list[Node]:
-    """Every line of StripePy that takes part in telemetry."""
-    verification = page.content.verification
-    rows = [
-        (markup.source(verification.stripepy_hic, f"{line.file}:{line.line}"), line.what)
-        for line in verification.places
-    ]
+    places = page.content.verification.places
+    rows = [(page.source(f"{line.file}:{line.line}"), line.what) for line in places]
     return [markup.table("Lines that take part in telemetry", ["Line", "What it does"], rows)]
 
 
 def show_source_files(page: Page) -> list[Node]:
-    """The files of StripePy that take part, and what each does."""
-    release = page.content.verification.stripepy_hic
-    does: dict[str, dict[str, None]] = {}
+    does = defaultdict[str, dict[str, None]](dict)
     for line in page.content.verification.places:
         if "network" not in line.what and not line.what.startswith("imports"):
-            does.setdefault(line.file, {})[line.what] = None
-    alike: dict[str, list[Node]] = {}
+            does[line.file][line.what] = None
+    alike = defaultdict[str, list[Node]](list)
     for file, what in does.items():
-        link = markup.source(release, file, f"src/stripepy/{file}")
-        alike.setdefault(", ".join(what), []).append(link)
+        alike[", ".join(what)].append(page.source(file, f"src/stripepy/{file}"))
     items = (markup.paragraph(markup.joined(links), f": {w}") for w, links in alike.items())
     return [markup.bullets(items)]

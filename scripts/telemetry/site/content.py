@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 
 from docutils.parsers.rst import DirectiveError
 from docutils.utils import Reporter
-from packaging.version import Version
 
 from telemetry.records import claims, fields, files, handling, releases, table
-from telemetry.records.claims import PUBLISHED, Example, Verification
+from telemetry.records.claims import Example, Verdict, Verification
 from telemetry.records.exits import UserError
 from telemetry.records.fields import Dictionary
 from telemetry.records.releases import History
@@ -25,21 +24,17 @@ Value = TypeVar("Value")
 
 FACT = re.compile(r"\{fact:([\w.-]+)\}")
 
-
-class Unknown(DirectiveError):  # noqa: N818 -- a page can be mended
-    """A page asks for something that is not among its content; no directive has to catch it."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(Reporter.ERROR_LEVEL, message)
+# With another verdict, a claim may not stand on a page.
+MARKS = {
+    Verdict.HOLDS: ("✓", "holds"),
+    Verdict.KNOWN_LIMIT: ("!", "limit"),
+    Verdict.NOT_TRIED: ("?", "not-tried"),
+}
 
 
 @dataclass(frozen=True)
 class Content:
-    """What the pages show: records that agree with each other and may be published.
-
-    Raises:
-        UserError: If they do not; names the first thing that is wrong.
-    """
+    """What the pages show: records that agree with each other and may be published."""
 
     run: Documented
     dictionary: Dictionary
@@ -49,8 +44,14 @@ class Content:
 
     def __post_init__(self) -> None:
         origin, verified = self.run.provenance, self.verification
+        rows = []
+        for name, value in self.run.table:
+            # The table has neither part nor type; the capture compared them with the dictionary.
+            entry = self.dictionary.get(name)
+            part, type_ = (entry.part, entry.type[0]) if entry else ("datum", "")
+            rows.append(Row(name, value, part, type_))
         found = self.dictionary.compare(
-            [self._row(*pair) for pair in self.run.table],
+            rows,
             origin.subcommand,
             outcome="failure" if origin.exit_status else "success",
             versions=origin.versions,
@@ -62,17 +63,11 @@ class Content:
             of = f"is of stripepy-hic {verified.stripepy_hic}, the table of {origin.stripepy_hic}"
             raise UserError(f"{where}: {of}", claims.MEND)
         for claim in verified.claims:
-            if claim.verdict not in PUBLISHED:
+            if claim.verdict not in MARKS:
                 raise UserError(f"{where}: {claim.id}: {claim.verdict}", claims.MEND)
-
-    def _row(self, field: str, value: str) -> Row:
-        # The table has neither part nor type; the capture compared them with the dictionary.
-        entry = self.dictionary.get(field)
-        return Row(field, value, entry.part if entry else "datum", entry.type[0] if entry else "")
 
     @cached_property
     def variables(self) -> set[str]:
-        """Every environment variable that was tested."""
         switches, others = self.verification.switches, self.verification.variables
         return {switch.variable for switch in switches} | {other.variable for other in others}
 
@@ -83,7 +78,6 @@ class Content:
         return {claim.id: claim.sentence for claim in self.verification.claims} | dict(stated)
 
     def filled(self, text: str) -> str:
-        """A text in which `{fact:NAME}` stands for a fact."""
         return FACT.sub(lambda found: look_up(self.facts, found[1], "fact"), text)
 
     def example(self, field: str) -> Example | None:
@@ -100,11 +94,10 @@ class Content:
         newest, tested = history.newest(), verified.switches
         sample = table.sha256(files.SAMPLE.read_bytes()) if files.SAMPLE.is_file() else ""
         on_sample = sample in origin.inputs.values()
-        weak = {s.variable for s in tested if s.sending or not s.silent}
+        weak = {switch.variable for switch in tested if not switch.switches_off}
         switches = dict.fromkeys(f"`{s.variable}`" for s in tested if s.variable not in weak)
-        sending = [setup.release for setup in history.setups if setup.state == "sends"]
-        first = sending[0] if sending else "none"
-        silent = [r for r in history.releases if sending and Version(r) < Version(first)]
+        first = next(setup.release for setup in history.setups if setup.state == "sends")
+        silent = history.releases[: history.releases.index(first)]
         waiting = [n for n in Network if n.waits]
         collector = urlsplit(str(origin.exporters[0]["endpoint"]))
         return {
@@ -151,20 +144,12 @@ class Content:
 
 
 def look_up(names: Mapping[str, Value], name: str, what: str) -> Value:
-    """What a page asks for by name; `what` is the kind of thing, in words.
-
-    Raises:
-        Unknown: If there is no such thing.
-    """
+    """What a page asks for by name; `what` is the kind of thing, in words."""
     if name not in names:
-        raise Unknown(f"no {what} {name!r}; there are: {', '.join(sorted(names))}")
+        there = f"no {what} {name!r}; there are: {', '.join(sorted(names))}"
+        raise DirectiveError(Reporter.ERROR_LEVEL, there)
     return names[name]
 
 
 def read() -> Content:
-    """Read every committed file.
-
-    Raises:
-        UserError: If one is missing, malformed, outdated, or not fit to be published.
-    """
     return Content(table.load(), fields.load(), handling.load(), claims.load(), releases.load())

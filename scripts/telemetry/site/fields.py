@@ -1,16 +1,17 @@
 """Fields: tables of what was sent, and the reference of each."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from docutils import nodes
 from docutils.nodes import Node
+from docutils.parsers.rst import DirectiveError
+from docutils.utils import Reporter
 from sphinx import addnodes
 
 from telemetry.records.fields import SENSITIVITIES, Field
 from telemetry.records.words import capitalised, listed
 from telemetry.site import markup
-from telemetry.site.content import Unknown
 from telemetry.site.markup import Piece
 from telemetry.site.page import Page, domain_of
 
@@ -27,9 +28,7 @@ TYPES = {
 }
 """What OTLP's types are, in a reader's words."""
 
-# From how many rows on what is said in each stands above their table.
-SHARED = 3
-
+SHARED = 3  # from how many rows on what is said in each stands above their table
 PACKAGES = "these packages"
 
 Names = tuple[str, ...]
@@ -39,12 +38,10 @@ def show_fields(page: Page, category: str, folded: str = "") -> list[Node]:
     """What the documented run sent, of one category; if `folded`, below the names."""
     dictionary, sent = page.content.dictionary, dict(page.content.run.table)
     # Fields of which the same is said, such as the versions of dependencies, are put together.
-    families: dict[Names, list[str]] = {}
-    for name in _of(page, category):
-        if name in sent:
-            since = str(dictionary[name].since)
-            said = dictionary.meaning(name, PACKAGES), _class(page, name), since
-            families.setdefault(said, []).append(name)
+    families = defaultdict[Names, list[str]](list)
+    for name in (name for name in _of(page, category) if name in sent):
+        since = str(dictionary[name].since)
+        families[dictionary.meaning(name, PACKAGES), _class(page, name), since].append(name)
     cells = {tuple(names): _members(page, names, sent) for names in families.values()}
     title = f"{category.capitalize()}: sent by {page.content.run.provenance.command}"
     table = _table(page, title, "Value in this run", cells)
@@ -58,10 +55,11 @@ def _members(page: Page, names: Sequence[str], sent: Mapping[str, str]) -> Piece
         return markup.code(sent[names[0]])
     listing = nodes.bullet_list()
     for name in names:
-        told = markup.paragraph(markup.literal(sent[name]))
-        if member := page.content.dictionary.member(name):
+        told = markup.paragraph()
+        if member := page.content.dictionary.families[name][1]:
             link = page.link("telemetry", "field", name, markup.code(member))
-            told = markup.paragraph(link, " ", markup.literal(sent[name]))
+            told += [link, nodes.Text(" ")]
+        told += markup.literal(sent[name])
         listing += nodes.list_item("", told, ids=[_anchor(name)])
     return listing
 
@@ -75,7 +73,6 @@ def show_other_fields(page: Page) -> list[Node]:
 
 
 def show_sensitivities(page: Page) -> list[Node]:
-    """The classes of sensitivity, and how many fields are of each."""
     counts = Counter(entry.sensitivity for entry in page.content.dictionary.values())
     told = []
     for name, why in SENSITIVITIES.items():
@@ -85,21 +82,33 @@ def show_sensitivities(page: Page) -> list[Node]:
 
 
 def show_machine_fields(page: Page) -> list[Node]:
-    """Fields whose values depend on the machine."""
     entries = page.content.dictionary.items()
     return [markup.bullets(page.field(n) for n, entry in entries if entry.varies == "by machine")]
 
 
 def show_field_reference(page: Page, category: str) -> list[Node]:
-    """The reference of every field of one category."""
-    return [node for name in _of(page, category) for node in _described(page, name)]
+    shown: list[Node] = []
+    for name in _of(page, category):
+        anchor, entry = _anchor(name), page.content.dictionary[name]
+        domain_of(page.env).fields[name] = (page.name, anchor)
+        index = ("single", f"{name} (telemetry field)", anchor, "", None)
+        signature = addnodes.desc_signature("", "", ids=[anchor], _toc_name="", _toc_parts=())
+        signature += addnodes.desc_name("", "", *markup.code(name).children)
+        content = addnodes.desc_content()
+        content += markup.paragraph(page.prose(page.content.dictionary.meaning(name)))
+        content += markup.paragraph(page.prose(entry.why))
+        content += markup.definitions(_facts(page, name), "facts")
+        kind = {"domain": "telemetry", "objtype": "field", "desctype": "field"}
+        field = addnodes.desc("", signature, content, classes=["telemetry", "field"], **kind)
+        shown += [addnodes.index(entries=[index]), field]
+    return shown
 
 
 def _of(page: Page, category: str) -> list[str]:
     entries = page.content.dictionary.items()
     chosen = [name for name, entry in entries if entry.category == category]
     if not chosen:
-        raise Unknown(f"no field is of the category {category!r}")
+        raise DirectiveError(Reporter.ERROR_LEVEL, f"no field is of the category {category!r}")
     return chosen
 
 
@@ -124,7 +133,7 @@ def _shared(told: Iterable[str]) -> str:
 
 
 def _headed(page: Page, names: Names) -> Node:
-    key = page.content.dictionary.key(names[0])
+    key, _ = page.content.dictionary.families[names[0]]
     return markup.code(key) if names[1:] and "*" in key else markup.joined(map(page.field, names))
 
 
@@ -155,7 +164,6 @@ def _meaning(page: Page, names: Names, *shared: str) -> Node:
 
 
 def _sent_by(entry: Field) -> Node:
-    """Which subcommands send a field, and when."""
     told = []
     for subcommand, when in entry.sent_by.items():
         who = "every subcommand" if subcommand == "*" else markup.literal(subcommand)
@@ -163,29 +171,14 @@ def _sent_by(entry: Field) -> Node:
     return markup.joined(told, "; ")
 
 
-def _described(page: Page, name: str) -> Iterator[Node]:
-    anchor, dictionary = _anchor(name), page.content.dictionary
-    domain_of(page.env).fields[name] = (page.name, anchor)
-    yield addnodes.index(entries=[("single", f"{name} (telemetry field)", anchor, "", None)])
-    signature = addnodes.desc_signature("", "", ids=[anchor], _toc_name="", _toc_parts=())
-    signature += addnodes.desc_name("", "", *markup.code(name).children)
-    content = addnodes.desc_content()
-    content += markup.paragraph(page.prose(dictionary.meaning(name)))
-    content += markup.paragraph(page.prose(dictionary[name].why))
-    content += markup.definitions(_facts(page, name), "facts")
-    kind = {"domain": "telemetry", "objtype": "field", "desctype": "field"}
-    yield addnodes.desc("", signature, content, classes=["telemetry", "field"], **kind)
-
-
 def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
-    field, verification = page.content.dictionary[name], page.content.verification
-    seen, example = verification.field(name), page.content.example(name)
-    yield (
-        "Example",
-        "no run here sent it"
-        if example is None
-        else markup.joined(map(markup.literal, (example.value, example.command)), ", from "),
-    )
+    field, example = page.content.dictionary[name], page.content.example(name)
+    seen = page.content.verification.field(name)
+    if example:
+        told = markup.literal(example.value), markup.literal(example.command)
+        yield "Example", markup.joined(told, ", from ")
+    else:
+        yield "Example", "no run here sent it"
     class_ = page.link("std", "ref", "sensitivity", markup.inline(field.sensitivity))
     own = f": {field.sensitivity_because}" if field.sensitivity_because else ""
     yield "Sensitivity", markup.inline(class_, page.prose(own))
@@ -211,12 +204,12 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
     elif not seen or not seen.lines:
         yield "Set in", "no line of StripePy: OpenTelemetry's SDK adds it by itself"
     else:
-        links = (markup.source(verification.stripepy_hic, place) for place in seen.lines)
-        yield "Set in", markup.joined(links)
+        yield "Set in", markup.joined(map(page.source, seen.lines))
 
 
 def subcommands_of(page: Page, names: Sequence[str]) -> Piece:
     """Subcommands, or that they are all or none."""
-    if set(names) == page.content.verification.subcommands():
+    fields = page.content.verification.fields
+    if set(names) == {name for field in fields for name in (*field.success, *field.failure)}:
         return "every subcommand"
     return markup.codes(names) if names else "no subcommand"

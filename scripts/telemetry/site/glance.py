@@ -1,6 +1,6 @@
 """At a glance: the answers that most readers look for, each with the sentence behind it."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from docutils.nodes import Node
 
@@ -14,8 +14,7 @@ from telemetry.site.sentences import mark
 LIMIT = Verdict.KNOWN_LIMIT
 
 
-@dataclass(frozen=True)
-class Ground:
+class Ground(NamedTuple):
     """What an answer rests on: the name of a claim or statement, and what it has to say for that.
 
     In `words`, " … " stands for what lies between; a claim needs the verdict, too.
@@ -26,8 +25,7 @@ class Ground:
     verdict: Verdict = Verdict.HOLDS
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """One line of the card, and what it sums up; in its text, code stands between backticks."""
 
     question: str
@@ -104,12 +102,8 @@ ANSWERS = (
 
 
 def answers(content: Content) -> list[Answer]:
-    """The card, with its facts filled in.
-
-    Raises:
-        UserError: If what an answer rests on now has another verdict, or other words.
-    """
-    return [replace(answer, text=_text(content, answer)) for answer in ANSWERS]
+    """The card, with its facts filled in; a UserError tells what an answer no longer rests on."""
+    return [answer._replace(text=_text(content, answer)) for answer in ANSWERS]
 
 
 def _text(content: Content, answer: Answer) -> str:
@@ -128,7 +122,6 @@ def _text(content: Content, answer: Answer) -> str:
 
 
 def show_glance(page: Page) -> list[Node]:
-    """The card."""
     told = []
     for answer in answers(page.content):
         marks = (mark(page, ground.name) for ground in answer.grounds)

@@ -9,8 +9,6 @@ from docutils.nodes import Node
 from sphinx import addnodes
 from sphinx.errors import SphinxError
 
-REPOSITORY = "https://github.com/paulsengroup/StripePy"
-
 Piece = str | Node
 
 
@@ -19,7 +17,6 @@ def _nodes(pieces: Iterable[Piece]) -> list[Node]:
 
 
 def inline(*pieces: Piece, class_: str = "") -> nodes.inline:
-    """Pieces within a line."""
     return nodes.inline("", "", *_nodes(pieces), classes=class_.split())
 
 
@@ -29,7 +26,6 @@ def paragraph(*pieces: Piece, class_: str = "") -> nodes.paragraph:
 
 
 def joined(pieces: Iterable[Piece], separator: str = ", ") -> nodes.inline:
-    """Pieces with a separator between them."""
     line = inline()
     for piece in pieces:
         line += _nodes([separator, piece] if line.children else [piece])
@@ -37,7 +33,6 @@ def joined(pieces: Iterable[Piece], separator: str = ", ") -> nodes.inline:
 
 
 def literal(text: str) -> nodes.literal:
-    """Code that stays as it is."""
     return nodes.literal(text=text)
 
 
@@ -53,7 +48,6 @@ def code(name: str) -> nodes.literal:
 
 
 def codes(texts: Iterable[str]) -> nodes.inline:
-    """Code, separated by commas."""
     return joined(code(text) for text in texts)
 
 
@@ -80,14 +74,7 @@ def bar(numbers: str, least: float, most: float, whole: float) -> Node:
     return inline(inline(numbers, class_="numbers"), shown, class_="measured")
 
 
-def source(release: str, place: str, label: str = "") -> nodes.reference:
-    """A link to a file, or file:line, of StripePy at the tag of a release."""
-    uri = f"{REPOSITORY}/blob/v{release}/src/stripepy/{place.replace(':', '#L')}"
-    return nodes.reference("", "", literal(label or place), refuri=uri)
-
-
 def bullets(items: Iterable[Piece], class_: str = "") -> nodes.bullet_list:
-    """A list with bullets."""
     listed = (nodes.list_item("", _block(item)) for item in items)
     return nodes.bullet_list("", *listed, classes=class_.split())
 
@@ -102,7 +89,6 @@ def definitions(pairs: Iterable[tuple[str, Piece]], class_: str = "") -> nodes.d
 
 
 def section(identifier: str, title: Piece, class_: str = "") -> nodes.section:
-    """A section with a title."""
     heading = nodes.title("", "", *_nodes([title]))
     return nodes.section("", heading, ids=[identifier], classes=class_.split())
 
@@ -119,12 +105,9 @@ def table(
     rows: Sequence[Sequence[Piece]],
     class_: str = "evidence-table",
 ) -> nodes.table:
-    """A table with a caption, whose first cells are headings of their rows.
-
-    Raises:
-        SphinxError: If there are no rows: a table that shows nothing would look like a finding.
-    """
+    """A table with a caption, whose first cells are headings of their rows."""
     if not rows:
+        # A table that shows nothing would look like a finding.
         raise SphinxError(f"the table {title!r} would have no rows")
     group = nodes.tgroup(cols=len(headings))
     group += [nodes.colspec(stub=None if number else 1) for number in range(len(headings))]

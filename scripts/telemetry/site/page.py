@@ -9,7 +9,6 @@ from docutils.nodes import Element, Node
 from sphinx.addnodes import pending_xref
 from sphinx.builders import Builder
 from sphinx.domains import Domain, ObjType
-from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.roles import XRefRole
 from sphinx.util.nodes import make_id, make_refnode
@@ -66,8 +65,10 @@ class TelemetryDomain(Domain):
 
 
 def domain_of(env: BuildEnvironment) -> TelemetryDomain:
-    """The domain of an environment."""
     return cast("TelemetryDomain", env.get_domain("telemetry"))
+
+
+REPOSITORY = "https://github.com/paulsengroup/StripePy"
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,25 @@ class Page:
 
     @property
     def name(self) -> str:
-        """What Sphinx calls the page."""
         return self.env.current_document.docname
 
-    @property
-    def standard(self) -> StandardDomain:
-        """Where Sphinx keeps options, variables and claims."""
-        return self.env.domains.standard_domain
-
     def anchor(self, *parts: str) -> str:
-        """An anchor that no other part of the page has."""
         return make_id(self.env, self.document, *parts)
 
+    def target(self, kind: str, name: str) -> str:
+        """The anchor of something that other projects can refer to, too."""
+        anchor = self.anchor(kind, name)
+        standard = self.env.domains.standard_domain
+        standard.note_object(kind, name, anchor, location=self.name)
+        return anchor
+
+    def source(self, place: str, label: str = "") -> nodes.reference:
+        """A link to a file, or file:line, of StripePy at the release that was tested."""
+        tag = f"v{self.content.verification.stripepy_hic}"
+        uri = f"{REPOSITORY}/blob/{tag}/src/stripepy/{place.replace(':', '#L')}"
+        return nodes.reference("", "", markup.literal(label or place), refuri=uri)
+
     def link(self, domain: str, type_: str, target: str, shown: Node) -> pending_xref:
-        """A link to something that some page describes."""
         link = pending_xref("", shown, refdomain=domain, reftype=type_, reftarget=target)
         link.attributes |= {"refdoc": self.name, "refexplicit": True, "refwarn": True}
         return link
@@ -111,14 +117,13 @@ class Page:
         return self.link("telemetry", "field", name, shown) if known else shown
 
     def prose(self, text: str) -> nodes.inline:
-        """A text with code between backticks, and facts filled in.
-
-        The names of fields and of environment variables lead to what there is on them.
-        """
-        pieces = enumerate(self.content.filled(text).split("`"))
-        return markup.inline(*(self._named(p) if number % 2 else p for number, p in pieces))
-
-    def _named(self, code: str) -> Node:
-        if code in self.content.variables:
-            return self.link("std", "envvar", code, markup.code(code))
-        return self.field(code)
+        """A text with facts filled in, and code between backticks, which leads to what it names."""
+        shown = markup.inline()
+        for number, piece in enumerate(self.content.filled(text).split("`")):
+            if number % 2 == 0:
+                shown += nodes.Text(piece)
+            elif piece in self.content.variables:
+                shown += self.link("std", "envvar", piece, markup.code(piece))
+            else:
+                shown += self.field(piece)
+        return shown

@@ -1,6 +1,6 @@
 """What is served beside the pages: documents for programs, and lists of the pages."""
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urljoin
 from xml.sax.saxutils import escape
@@ -23,10 +23,11 @@ SERVED = (
     files.TABLE,
     files.MESSAGE,
     files.CLAIMS,
-    files.CLAIMS_SCHEMA,
     files.RELEASES,
-    files.RELEASES_SCHEMA,
+    *(path.with_suffix(".schema.json") for path in (files.CLAIMS, files.RELEASES)),
 )
+
+SITEMAPS = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,6 @@ class Disclosure(Record):
 
 
 def disclose(content: Content) -> Disclosure:
-    """Put the document together."""
     verification, statements = content.verification, dict[str, dict[str, str]]()
     for name, text in content.handling.items():
         section, _, key = name.partition(".")
@@ -143,12 +143,7 @@ def disclose(content: Content) -> Disclosure:
             )
             for claim in verification.claims
         ],
-        opt_outs=[
-            OptOut(
-                variable=s.variable, value=s.value, switches_off=bool(s.silent) and not s.sending
-            )
-            for s in verification.switches
-        ],
+        opt_outs=[OptOut.model_validate(s, from_attributes=True) for s in verification.switches],
         releases=[
             ReleaseEntry(
                 **setup.model_dump(include={"release", "uploaded", "state", "reason"}),
@@ -174,38 +169,23 @@ def _field(name: str, content: Content) -> FieldEntry:
 
 
 def publish(app: Sphinx, failure: Exception | None) -> None:
-    """Write what is served beside the pages that were built."""
     if failure or app.builder.name != "html":
         return
     base = app.config.html_baseurl
-    addresses = {
-        page: urljoin(base, app.builder.get_target_uri(page))
-        for page in _in_order(app.env, app.config.root_doc)
-    }
-    content = {path.name: path.read_bytes() for path in SERVED}
-    content["telemetry.json"] = documents.render(disclose(domain_of(app.env).content))
-    content["telemetry.schema.json"] = documents.render_schema(Disclosure)
-    content["llms.txt"] = _llms(app.env, addresses).encode()
+    # In the order of the menus, and only what is in one.
+    pages = app.env.collect_relations()
+    addresses = {page: urljoin(base, app.builder.get_target_uri(page)) for page in pages}
+    disclosure = disclose(domain_of(app.env).content)
+    content = {path: path.read_bytes() for path in SERVED}
+    content |= documents.render_with_schema(disclosure, Path("telemetry.json"))
+    content[Path("llms.txt")] = _llms(app.env, addresses).encode()
     # A sitemap has whole addresses only, and those are known where the site is published.
     if base:
-        content["sitemap.xml"] = _sitemap(addresses).encode()
-    for name, text in content.items():
-        (app.outdir / name).write_bytes(text)
-
-
-def _in_order(env: BuildEnvironment, page: str) -> Iterator[str]:
-    """A page, and every page that its menus lead to."""
-    yield page
-    for below in env.toctree_includes.get(page, []):
-        yield from _in_order(env, below)
-
-
-def _sitemap(addresses: dict[str, str]) -> str:
-    urls = "".join(f"<url><loc>{escape(url)}</loc></url>\n" for url in addresses.values())
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n'
-        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
-    )
+        urls = "".join(f"<url><loc>{escape(url)}</loc></url>\n" for url in addresses.values())
+        sitemap = f'<urlset xmlns="{SITEMAPS}">\n{urls}</urlset>\n'
+        content[Path("sitemap.xml")] = f'<?xml version="1.0" encoding="utf-8"?>\n{sitemap}'.encode()
+    for path, text in content.items():
+        (app.outdir / path.name).write_bytes(text)
 
 
 def _llms(env: BuildEnvironment, addresses: dict[str, str]) -> str:

@@ -21,22 +21,20 @@ CHOICES = {
     "pre-releases": "The newest, with pre-releases",
 }
 
-# Up to how many fields are named in a line.
-FEW = 5
-
+FEW = 5  # up to how many fields are named in a line
 CLASS = "release-table"
 
 
 def show_release_changes(page: Page) -> list[Node]:
-    """What each release brought, newest first, each with an anchor."""
-    shown: list[Node] = []
-    for release in reversed(page.content.history.releases):
+    history, standard = page.content.history, page.env.domains.standard_domain
+    shown: list[Node] = [markup.paragraph(page.prose(_switched_off(history)))]
+    for release in reversed(history.releases):
         title, anchor = f"StripePy {release}", nodes.make_id(f"release-{release}")
-        page.standard.note_hyperlink_target(anchor, page.name, anchor, title)
+        standard.note_hyperlink_target(anchor, page.name, anchor, title)
         section = markup.section(anchor, title)
         section += markup.definitions(_facts(page, release), "facts")
         shown.append(section)
-    return [markup.paragraph(page.prose(_switched_off(page.content.history))), *shown]
+    return shown
 
 
 def _facts(page: Page, release: str) -> Iterator[tuple[str, Piece]]:
@@ -44,17 +42,21 @@ def _facts(page: Page, release: str) -> Iterator[tuple[str, Piece]]:
     by_choice = {setup.dependencies: setup for setup in history.setups if setup.release == release}
     then, today = by_choice["contemporary"], by_choice["newest"]
     yield "Uploaded", then.uploaded
-    at_release = f"{_outcome(then)}{_sdk(then)}{_reached_for(then)}"
-    yield "At its release", page.prose(at_release)
-    yield "Today", f"{_outcome(today)}{_sdk(today)}"
+    yield "At its release", page.prose(f"{_outcome_with_sdk(then)}{_reached_for(then)}")
+    yield "Today", _outcome_with_sdk(today)
     for step in history.differences:
         if (step.after, step.dependencies) == (release, "contemporary"):
             nothing = f"nothing, compared with {step.before}"
             yield "Changed", _changes(page, step) if step.changes else nothing
 
 
-def _sdk(setup: Setup) -> str:
-    return f", with opentelemetry-sdk {setup.sdk}" if setup.sdk and not setup.reason else ""
+def _outcome(setup: Setup) -> str:
+    return f"sends {len(setup.fields)} fields" if setup.state == "sends" else setup.told_state
+
+
+def _outcome_with_sdk(setup: Setup) -> str:
+    sdk = f", with opentelemetry-sdk {setup.sdk}" if setup.sdk and not setup.reason else ""
+    return f"{_outcome(setup)}{sdk}"
 
 
 def _reached_for(setup: Setup) -> str:
@@ -69,7 +71,6 @@ def _reached_for(setup: Setup) -> str:
 
 
 def _switched_off(history: History) -> str:
-    """What StripePy's own switch does in the releases that send."""
     tested = [setup for setup in history.of("contemporary") if setup.switched_off]
     others = [
         f"`{name}` of {setup.release} {effect}"
@@ -96,10 +97,9 @@ def _columns(page: Page) -> dict[str, Setup]:
 
 
 def show_release_timeline(page: Page) -> list[Node]:
-    """How many fields each release sends, and which of them came or went with it."""
     setups, before = _columns(page), dict[str, FieldSeen]()
     rows: list[tuple[Piece, ...]] = []
-    most = max(len(setup.fields) for setup in setups.values()) or 1
+    most = max(len(setup.fields) for setup in setups.values())
     for heading, setup in setups.items():
         day = markup.inline(setup.uploaded if heading == setup.release else "", class_="whole")
         named = markup.joined([heading, day], " ")
@@ -108,24 +108,18 @@ def show_release_timeline(page: Page) -> list[Node]:
             continue
         now, count = setup.fields, len(setup.fields)
         fields = markup.bar(str(count), count, count, most)
-        turns = {
-            "new": [name for name in now if name not in before],
-            "gone": [name for name in before if name not in now],
-        }
-        told = [_turned(page, word, names) for word, names in turns.items() if names]
+        told: list[Piece] = []
+        for word, here, there in ("new", now, before), ("gone", before, now):
+            if names := [name for name in here if name not in there]:
+                many = len(names) > FEW
+                which = f"{len(names)} fields" if many else markup.joined(map(page.field, names))
+                told.append(markup.inline(f"{word}: ", which))
         rows.append((named, fields, markup.joined(told or ["nothing"], "; ")))
         before = now
     return [markup.table("Fields over time", ["Release", "Fields", "Changes"], rows)]
 
 
-def _turned(page: Page, word: str, names: Sequence[str]) -> Node:
-    """Fields that came or went; for many, how many."""
-    few = markup.joined(map(page.field, names)) if len(names) <= FEW else f"{len(names)} fields"
-    return markup.inline(f"{word}: ", few)
-
-
 def show_release_fields(page: Page) -> list[Node]:
-    """Every field, and the releases that send it."""
     columns = {h: setup for h, setup in _columns(page).items() if setup.state == "sends"}
     names = sorted({name for setup in columns.values() for name in setup.fields})
     sent = {name: [s.fields.get(name) for s in columns.values()] for name in names}
@@ -142,16 +136,15 @@ def _sent(seen: FieldSeen | None) -> Node:
 
 
 def show_gone_fields(page: Page) -> list[Node]:
-    """What was sent once, and no longer is."""
-    gone = page.content.history.no_longer_sent()
+    history = page.content.history
+    last = {name: setup.release for setup in history.setups for name in setup.fields}
+    gone = [name for name in last if name not in history.newest().fields]
     if not gone:
         return [markup.paragraph("Nothing: every field that was ever sent still is.")]
-    told = (page.prose(f"`{n}`: last sent by {release}.") for n, release in gone.items())
-    return [markup.bullets(told)]
+    return [markup.bullets(page.prose(f"`{name}`: last sent by {last[name]}.") for name in gone)]
 
 
 def show_dependency_choices(page: Page) -> list[Node]:
-    """The newest release with every choice of dependencies and Python."""
     history = page.content.history
     rows = [
         (CHOICES[setup.dependencies], setup.python or "-", setup.sdk or "-", _outcome(setup))
@@ -162,17 +155,12 @@ def show_dependency_choices(page: Page) -> list[Node]:
     return [markup.table(title, ("Dependencies", "Python", "SDK", "Outcome"), rows, CLASS)]
 
 
-def _outcome(setup: Setup) -> str:
-    return f"sends {len(setup.fields)} fields" if setup.state == "sends" else setup.told_state
-
-
 def show_sdk_stretches(page: Page) -> list[Node]:
-    """The releases of a package, where nothing changes put together."""
     history = page.content.history
     package = history.stretches[0].package
     ways = {way: None for s in history.stretches for way in s.setup.delays}
     rows = [
-        (_span(s, s), _outcome(s.setup), *(_seconds(s.setup, way) for way in ways))
+        (ranged(s.first, s.last), _outcome(s.setup), *(_seconds(s.setup, way) for way in ways))
         for s in history.stretches
     ]
     title = f"StripePy {history.newest().release} over the releases of {package}"
@@ -186,12 +174,7 @@ def _seconds(setup: Setup, way: str) -> str:
     return f"{setup.delays[way]} s" if way in setup.delays else "more than a minute"
 
 
-def _span(start: Stretch, end: Stretch) -> str:
-    return ranged(start.first, end.last)
-
-
 def show_sdk_changes(page: Page) -> list[Node]:
-    """Releases of a dependency with which something changed."""
     steps = page.content.history.bisected
     if not steps:
         return [markup.paragraph("No release of a dependency changes anything.")]
@@ -203,7 +186,6 @@ def show_sdk_changes(page: Page) -> list[Node]:
 
 
 def show_sdk_settings(page: Page) -> list[Node]:
-    """What switches and settings do over the releases of a package."""
     sending = [s for s in page.content.history.stretches if s.setup.state == "sends"]
     names = dict.fromkeys(n for s in sending for n in (*s.setup.switches, *s.setup.settings))
     rows = [(markup.code(name), page.prose(_effects(sending, name))) for name in names]
@@ -221,4 +203,4 @@ def _effects(stretches: Sequence[Stretch], variable: str) -> str:
     told = [(what, list(alike)) for what, alike in groupby(stretches, key=effect)]
     if len(told) == 1:
         return told[0][0]
-    return ". ".join(f"{_span(alike[0], alike[-1])}: {what}" for what, alike in told)
+    return ". ".join(f"{ranged(alike[0].first, alike[-1].last)}: {what}" for what, alike in told)

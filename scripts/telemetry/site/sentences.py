@@ -12,18 +12,11 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from telemetry.records import files
-from telemetry.records.claims import Verdict
 from telemetry.records.handling import Stated
 from telemetry.records.words import capitalised
 from telemetry.site import markup
-from telemetry.site.content import look_up
+from telemetry.site.content import MARKS, look_up
 from telemetry.site.page import Page
-
-VERDICTS = {
-    Verdict.HOLDS: ("✓", "holds"),
-    Verdict.KNOWN_LIMIT: ("!", "limit"),
-    Verdict.NOT_TRIED: ("?", "not-tried"),
-}
 
 TELLS = re.compile(
     r"\b(?:sends|sent|collects|collected|stores|stored|keeps|kept|contacts|contacted|connects"
@@ -63,7 +56,6 @@ class Sentences(SphinxDirective):
     }
 
     def run(self) -> list[Node]:
-        """Look the sentences up."""
         self.assert_has_content()
         page = Page(self.env, self.state.document)
         told = [
@@ -84,7 +76,6 @@ class Guidance(SphinxDirective):
     has_content = True
 
     def run(self) -> list[Node]:
-        """Note of each paragraph what it is."""
         self.assert_has_content()
         typed = self.parse_content_to_nodes()
         for node in typed:
@@ -94,19 +85,14 @@ class Guidance(SphinxDirective):
 
 
 def _sentence(page: Page, name: str) -> Node:
-    shown = mark(page, name)
-    return markup.inline(page.prose(page.content.sentences[name]), " ", shown)
+    text = look_up(page.content.sentences, name, "sentence")
+    return markup.inline(page.prose(text), " ", mark(page, name))
 
 
 def mark(page: Page, name: str) -> Node:
-    """The mark of a sentence: to the evidence of a claim, or where to ask.
-
-    Raises:
-        Unknown: If there is no such sentence.
-    """
-    look_up(page.content.sentences, name, "sentence")
+    """The mark of a sentence: to the evidence of a claim, or where to ask."""
     if claim := page.content.verification.claim(name):
-        symbol = markup.mark(*VERDICTS[claim.verdict], f"{claim.verdict}, evidence: {name}")
+        symbol = markup.mark(*MARKS[claim.verdict], f"{claim.verdict}, evidence: {name}")
         return page.link("std", "claim-link", name, symbol)
     if name.startswith("stated."):
         return markup.mark("stated", "stated")
@@ -123,7 +109,7 @@ def _texts(node: Node) -> Iterator[nodes.TextElement]:
 
 def legend(name: str) -> Node:
     """A mark, to be explained: a verdict, or "stated"."""
-    marks = {verdict.value: (*mark, f"({verdict})") for verdict, mark in VERDICTS.items()}
+    marks = {verdict.value: (*mark, f"({verdict})") for verdict, mark in MARKS.items()}
     return markup.mark(*look_up(marks | {"stated": ("stated", "stated", "")}, name, "mark"))
 
 
@@ -144,8 +130,7 @@ def show_data_flow(page: Page) -> list[Node]:
 def check(app: Sphinx, document: nodes.document) -> None:
     """Warn of each typed text that states something, on a page that says `:marked:` at its top.
 
-    There, whatever is typed, and not made by `markup`, stands in `.. guidance::`, which holds no
-    word that tells what the program does or does not do (`TELLS`).
+    There, whatever is typed, and not made by `markup`, stands in `.. guidance::`.
     """
     page = app.env.current_document.docname
     if "marked" not in app.env.metadata[page]:

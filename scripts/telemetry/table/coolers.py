@@ -26,9 +26,6 @@ def make_cooler(
     """Write the sample contact map in place of any file there; as .mcool, with one resolution.
 
     Chromosomes have lengths in bp, and texts are what the file says of itself.
-
-    Raises:
-        OSError: If the file cannot be written.
     """
     lengths = np.array(list(chromosomes.values()), dtype=np.int32)
     bins = np.array([bins_in(length) for length in chromosomes.values()])
@@ -41,13 +38,13 @@ def make_cooler(
         "chroms/name": np.array(list(chromosomes), dtype="S"),
         "chroms/length": lengths,
         "bins/chrom": chromosome_ids.astype(enum),
-        "bins/start": starts.astype(np.int32),
+        "bins/start": starts,
         "bins/end": np.minimum(starts + RESOLUTION, lengths[chromosome_ids]).astype(np.int32),
-        "pixels/bin1_id": rows.astype(np.int64),
-        "pixels/bin2_id": columns.astype(np.int64),
+        "pixels/bin1_id": rows,
+        "pixels/bin2_id": columns,
         "pixels/count": counts.astype(np.int32),
-        "indexes/chrom_offset": np.concatenate([[0], np.cumsum(bins)]).astype(np.int64),
-        "indexes/bin1_offset": np.searchsorted(rows, np.arange(bins.sum() + 1)).astype(np.int64),
+        "indexes/chrom_offset": np.concatenate([[0], np.cumsum(bins)]),
+        "indexes/bin1_offset": np.searchsorted(rows, np.arange(bins.sum() + 1)),
     }
     attributes = {
         "format": "HDF5::Cooler",

@@ -15,11 +15,15 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from telemetry.records.rows import Row, format_cell, format_time, format_value
 
-# The messages inside a message, in the order in which a reader wants them.
-NESTED = {
-    "ExportTraceServiceRequest": ("resource_spans",),
-    "ResourceSpans": ("scope_spans", "resource"),
-    "ScopeSpans": ("spans", "scope"),
+# A reader wants spans before their scope, and both before their resource.
+FIRST = frozenset({"scope_spans", "spans"})
+
+TYPES = {
+    FieldDescriptor.TYPE_BYTES: "bytes",
+    FieldDescriptor.TYPE_ENUM: "enum",
+    FieldDescriptor.TYPE_FIXED32: "fixed32",
+    FieldDescriptor.TYPE_FIXED64: "fixed64",
+    FieldDescriptor.TYPE_STRING: "string",
 }
 
 # Protobuf's own JSON has them in base64, OTLP's in hexadecimal.
@@ -67,10 +71,7 @@ def _flatten(message: Message) -> Iterator[Row]:
     part = "span" if kind == "Status" else words
     # A span's own data go by their bare names.
     prefix = "" if kind == "Span" else f"{words.replace(' ', '_')}."
-    fields = {field.name: (field, value) for field, value in message.ListFields()}
-    first = [name for name in NESTED.get(kind, ()) if name in fields]
-    for name in [*first, *(name for name in fields if name not in first)]:
-        field, value = fields[name]
+    for field, value in sorted(message.ListFields(), key=lambda pair: pair[0].name not in FIRST):
         if field.message_type is not None:
             nested: list[Any] = [value] if isinstance(value, Message) else value
             if field.message_type.name == "KeyValue":
@@ -80,26 +81,20 @@ def _flatten(message: Message) -> Iterator[Row]:
                     yield from _flatten(item)
             continue
         for item in [value] if isinstance(value, str | bytes | int | float) else value:
-            yield Row(prefix + name, *_own(field, item, part))
-        if prefix + name == "end_time_unix_nano":
-            duration = (message.end_time_unix_nano - message.start_time_unix_nano) / 1e6  # type: ignore[attr-defined]
+            type_name = TYPES.get(field.type, "int")
+            yield Row(prefix + field.name, _written(field, item), part, type_name)
+        if field.name == "end_time_unix_nano":
+            duration = (value - message.start_time_unix_nano) / 1e6  # type: ignore[attr-defined]
             yield Row("duration_ms", format_value(duration), "derived", "double")
 
 
-def _own(field: FieldDescriptor, value: Any, part: str) -> tuple[str, str, str]:
+def _written(field: FieldDescriptor, value: Any) -> str:
     if field.enum_type is not None:
         known = field.enum_type.values_by_number.get(value)
-        return (known.name if known else str(value)), part, "enum"
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return value.hex(), part, "bytes"
-    type_name = {
-        FieldDescriptor.TYPE_FIXED64: "fixed64",
-        FieldDescriptor.TYPE_FIXED32: "fixed32",
-        FieldDescriptor.TYPE_STRING: "string",
-    }.get(field.type, "int")
-    if field.name.endswith("time_unix_nano"):
-        return format_time(value), part, type_name
-    return format_value(value), part, type_name
+        return known.name if known else str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    return format_time(value) if field.name.endswith("time_unix_nano") else format_value(value)
 
 
 def _attributes(pairs: Sequence[KeyValue], part: str) -> Iterator[Row]:

@@ -5,19 +5,10 @@ every machine makes the same pixels. The bytes also depend on the release of hic
 the file with its version.
 """
 
-import multiprocessing
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Literal, NamedTuple
 from zlib import crc32
-
-from packaging.version import Version
-
-from telemetry.records.exits import UserError
-from telemetry.records.files import SAMPLE
 
 ASSEMBLY = "synthetic"
 RESOLUTION = 10_000
@@ -35,10 +26,8 @@ class Stripe(NamedTuple):
     """A planted stripe, in the triangle of the symmetric map where StripePy sees it as a column."""
 
     side: Literal["lower", "upper"]
-    anchor: int
-    """Its middle, in bins from the start of the chromosome."""
-    height: int
-    """Its reach from the diagonal, in bins."""
+    anchor: int  # its middle, in bins from the start of the chromosome
+    height: int  # its reach from the diagonal, in bins
 
     def covers(self, row: int, column: int) -> bool:
         """Return whether the stripe holds a pixel of the upper triangle, given in bins."""
@@ -90,22 +79,6 @@ def pixels() -> Iterator[Pixel]:
 def bins_in(length: int) -> int:
     """Return the number of bins that hold `length` bp; the last may be shorter than the others."""
     return -(-length // RESOLUTION)
-
-
-def render() -> bytes:
-    """Return the content of the .hic file, which is made in a process of its own.
-
-    Raises:
-        UserError: If hictkpy is missing, or too old to write .hic files from plain lists.
-    """
-    release = next((found.version for found in distributions(name="hictkpy")), "0")
-    if Version(release) < Version("1.4.0"):
-        raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev")
-    spawn = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        path = Path(name, SAMPLE.name)
-        pool.submit(write_hic_here, path, CHROMOSOMES, list(pixels()), ASSEMBLY).result()
-        return path.read_bytes()
 
 
 def write_hic_here(

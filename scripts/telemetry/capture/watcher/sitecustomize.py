@@ -21,18 +21,14 @@ ROOT = str(Path(RECORD).parent)
 OURS = (ROOT, "/dev/", "/proc/")
 
 # The same variables, as texts and as bytes.
-ENVIRONMENTS = (os.environ, getattr(os, "environb", os.environ))
+ENVIRONMENTS = (os.environ, os.environb)
 LOOK_UP = type(os.environ).__getitem__.__code__
 PARSE = argparse.ArgumentParser.parse_known_args.__code__
 
 # Events of changes to files, and which argument is the path.
-CHANGES = dict.fromkeys(
-    (
-        *("os.chmod", "os.mkdir", "os.remove", "os.rmdir", "os.setxattr", "os.truncate"),
-        *("os.utime", "sqlite3.connect"),
-    ),
-    0,
-) | dict.fromkeys(("os.link", "os.rename", "os.symlink"), 1)
+IN_PLACE = ("chmod", "mkdir", "remove", "rmdir", "setxattr", "truncate", "utime")
+CHANGES = {"sqlite3.connect": 0} | {f"os.{name}": 0 for name in IN_PLACE}
+CHANGES |= {"os.link": 1, "os.rename": 1, "os.symlink": 1}
 
 asked = {"STRIPEPY_CAPTURE_RECORD"}
 parsers: list[argparse.ArgumentParser] = []

@@ -120,7 +120,7 @@ def ambient_no_others(trial: Trial) -> None:
 def ambient_covered(trial: Trial) -> None:
     tested = {name for setting in trial.evidence.settings for name in setting.environment}
     known = {*tested, *SWITCHES, *OTHER_SWITCHES, *SET_ALWAYS}
-    for seen in trial.runs("watched"):
+    for seen in trial.runs():
         trial.expect(bool(seen.variables), f"`{seen.run.command}` was not watched")
         unknown = sorted(set(seen.variables) - known)
         trial.expect(

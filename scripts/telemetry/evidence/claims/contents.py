@@ -73,11 +73,7 @@ def workers(trial: Trial) -> None:
     (*SENDING, "endings", "transport", "unreachable", "results"),
 )
 def fields(trial: Trial) -> None:
-    for seen in trial.runs(
-        *SENDING,
-        *("endings", "transport", "unreachable", "results"),
-        where=lambda seen: bool(seen.bodies) or _sends(seen),
-    ):
+    for seen in trial.runs(where=lambda seen: bool(seen.bodies) or _sends(seen)):
         # What is refused may be sent again, but no more than before.
         for body in {*seen.bodies} or {b""}:
             _expect_documented(trial, replace(seen, bodies=(body,)))
@@ -102,7 +98,7 @@ def _expect_documented(trial: Trial, seen: Observation) -> None:
     (*SENDING, "surroundings"),
 )
 def no_place(trial: Trial) -> None:
-    for seen in trial.runs(*SENDING, "surroundings", where=_sends):
+    for seen in trial.runs(where=_sends):
         for row in trial.evidence.rows(seen):
             found = [word for word in re.findall(r"[\w.:]+", row.value) if _is_address(word)]
             trial.expect(not found, f"`{seen.run.command}` sends {found} in {row.field}")
@@ -128,7 +124,7 @@ def _is_address(word: str) -> bool:
     SENDING,
 )
 def true_values(trial: Trial) -> None:
-    for seen in trial.runs(*SENDING, where=_sends):
+    for seen in trial.runs(where=_sends):
         for finding in machine.compare(trial.evidence.rows(seen), trial.evidence.dictionary):
             trial.expect(False, f"`{seen.run.command}`: {finding}")
         trial.counts["checks"] += 1
@@ -171,7 +167,7 @@ def parameters(trial: Trial) -> None:
     SENDING,
 )
 def times(trial: Trial) -> None:
-    for seen in trial.runs(*SENDING, where=_sends):
+    for seen in trial.runs(where=_sends):
         values = trial.evidence.values(seen)
         try:
             start, end = (
@@ -206,7 +202,7 @@ def times(trial: Trial) -> None:
     SENDING,
 )
 def status(trial: Trial) -> None:
-    for seen in trial.runs(*SENDING, where=_sends):
+    for seen in trial.runs(where=_sends):
         expected = "STATUS_CODE_ERROR" if seen.exit_status else "STATUS_CODE_OK"
         sent = trial.evidence.values(seen).get("status.code")
         trial.expect(
@@ -231,7 +227,7 @@ def nothing_for_help(trial: Trial) -> None:
     ("endings",),
 )
 def interrupted(trial: Trial) -> None:
-    for seen in trial.runs("endings", where=lambda seen: seen.run.ending is Ending.SIGINT):
+    for seen in trial.runs(where=lambda seen: seen.run.ending is Ending.SIGINT):
         trial.expect_message(seen)
         sent = trial.evidence.values(seen).get("status.code")
         trial.expect(sent is None, f"{seen.run.name} sent the status {sent}")
@@ -255,7 +251,7 @@ def killed(trial: Trial) -> None:
 )
 def closed_pipe(trial: Trial) -> None:
     closed = Ending.CLOSED_PIPE
-    for seen in trial.runs("endings", where=lambda seen: seen.run.ending is closed):
+    for seen in trial.runs(where=lambda seen: seen.run.ending is closed):
         trial.expect_message(seen)
 
 
@@ -324,7 +320,7 @@ def raw_interactions(trial: Trial) -> None:
     source="opentelemetry-sdk",
 )
 def instance_id(trial: Trial) -> None:
-    for seen in trial.runs("commands"):
+    for seen in trial.runs():
         sent = trial.evidence.values(seen).get("service.instance.id")
         trial.expect(sent is not None, f"`{seen.run.command}` sends no service.instance.id")
     lines = trial.evidence.setters.get("service.instance.id", ())
@@ -349,9 +345,7 @@ def their_table(trial: Trial) -> None:
     ("commands", "failures"),
 )
 def four_kinds(trial: Trial) -> None:
-    sent = {
-        name for seen in trial.runs("commands", "failures") for name in trial.evidence.values(seen)
-    }
+    sent = {name for seen in trial.runs() for name in trial.evidence.values(seen)}
     dictionary = trial.evidence.dictionary
     kinds = {dictionary[name].category for name in sent if name in dictionary}
     for kind in ("installation", "system", "invocation", "execution"):

@@ -16,7 +16,7 @@ def _failed(seen: Observation) -> bool:
 )
 def redacted(trial: Trial) -> None:
     kinds = set()
-    for seen in trial.runs("failures", "downloads", "options", where=_failed):
+    for seen in trial.runs(where=_failed):
         values = trial.evidence.values(seen)
         for name in ("exception.message", "exception.stacktrace"):
             trial.expect(
@@ -31,7 +31,7 @@ def redacted(trial: Trial) -> None:
     ("failures", "downloads", "options"),
 )
 def class_only(trial: Trial) -> None:
-    for seen in trial.runs("failures", "downloads", "options", where=_failed):
+    for seen in trial.runs(where=_failed):
         kind = trial.evidence.values(seen).get("exception.type", "")
         is_class = isinstance(getattr(builtins, kind, None), type) or kind in seen.stderr
         trial.expect(is_class, f"`{seen.run.command}` sends {kind!r}, which is no error of its")

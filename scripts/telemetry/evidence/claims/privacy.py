@@ -124,7 +124,7 @@ def _prove_detector() -> int:
     ORDINARY,
 )
 def nothing_planted(trial: Trial) -> None:
-    runs = trial.runs(*ORDINARY)
+    runs = trial.runs()
     control = next((seen for seen in runs if seen.bodies), runs[0])
     trial.control(control)
     trial.counts["planted on purpose and found"] = _prove_detector()
@@ -171,7 +171,7 @@ def canaries_in_place(trial: Trial) -> None:
 def random_identifiers(trial: Trial) -> None:
     messages = [
         trial.evidence.values(replace(seen, bodies=(body,)))
-        for seen in trial.runs(*IDENTIFIED)
+        for seen in trial.runs()
         for body in seen.bodies
     ]
     for name in RANDOM:
@@ -208,7 +208,7 @@ def _expect_even_bits(trial: Trial, name: str, digits: Sequence[str]) -> None:
     (*ORDINARY, "ambient"),
 )
 def only_collector(trial: Trial) -> None:
-    for seen in trial.runs(*ORDINARY, "ambient"):
+    for seen in trial.runs():
         attempts = ", ".join(dict.fromkeys(seen.attempts))
         trial.expect(not seen.attempts, f"`{seen.run.command}`: {attempts}")
         if seen.seen_on_wire and seen.run.network is Network.ANSWERS and seen.run.trusts:
@@ -239,7 +239,7 @@ STORING = (
 def nothing_stored(trial: Trial) -> None:
     for seen in trial.runs("watched"):
         trial.expect(bool(seen.variables), f"`{seen.run.command}` was not watched")
-    for seen in trial.runs(*STORING):
+    for seen in trial.runs():
         trial.expect(
             not seen.written_elsewhere,
             f"`{seen.run.command}` wrote {', '.join(seen.written_elsewhere)}",
@@ -260,13 +260,6 @@ def nothing_stored(trial: Trial) -> None:
     ("commands", "failures", "refusals", "options", "endings"),
 )
 def nothing_left_running(trial: Trial) -> None:
-    for seen in trial.runs(
-        "commands",
-        "failures",
-        "refusals",
-        "options",
-        "endings",
-        where=lambda seen: not seen.run.ending.kills,
-    ):
+    for seen in trial.runs(where=lambda seen: not seen.run.ending.kills):
         left = seen.wire.left_running
         trial.expect(not left, f"`{seen.run.command}` left running: {', '.join(left)}")

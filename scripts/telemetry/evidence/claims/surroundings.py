@@ -48,7 +48,7 @@ def dates(trial: Trial) -> None:
     ("again",),
 )
 def second_run(trial: Trial) -> None:
-    for seen in trial.runs("again"):
+    for seen in trial.runs():
         what = f"`{seen.run.command}`, run twice"
         trial.expect_equal(len(seen.bodies), 2, f"messages of {what}")
         first, *others = (replace(seen, bodies=(body,)) for body in seen.bodies)

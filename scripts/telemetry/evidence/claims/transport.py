@@ -72,7 +72,7 @@ def destination(trial: Trial) -> None:
 def encrypted(trial: Trial) -> None:
     address = _address(trial)
     trial.expect_equal(address.scheme, "https", "the address begins with")
-    for seen in trial.runs("commands"):
+    for seen in trial.runs():
         # The collector here speaks TLS only.
         trial.control(seen)
         trial.expect_equal(len(seen.wire.requests), 1, "messages over an encrypted connection")
@@ -102,7 +102,7 @@ def certificate(trial: Trial) -> None:
 )
 def compressed(trial: Trial) -> None:
     sizes = []
-    for seen in trial.runs(*SENDING):
+    for seen in trial.runs():
         for request in seen.wire.requests:
             what = f"`{seen.run.command}` sends {len(request.wire)} bytes"
             gzip = request.header("content-encoding") == "gzip"
@@ -161,7 +161,7 @@ def headers(trial: Trial) -> None:
     }
     trial.facts["agent"] = agent
     orders = set()
-    for seen in trial.runs(*SENDING, "unreachable", "results", "transport"):
+    for seen in trial.runs():
         # What `netrc` says is another claim's.
         apart = {"authorization"} if seen.run.home_files else set()
         for request in seen.wire.requests:

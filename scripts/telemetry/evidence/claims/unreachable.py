@@ -1,14 +1,11 @@
 """What happens, and how long it takes, when the collector cannot be reached."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from telemetry.evidence.conditions import REPEATS, UNREACHABLE, delay_name
-from telemetry.evidence.judging import Evidence, Trial, claim
+from telemetry.evidence.judging import Evidence, Trial, claim, untimed_messages
 from telemetry.records.runs import Network
-
-TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} ")
 
 # The time-out, and what a busy machine takes to give up.
 LONGEST_SECONDS = 7.5
@@ -23,6 +20,9 @@ class Delay:
     network: Network  # what it met
     least: float  # the shortest delay, in seconds
     most: float  # the longest delay, in seconds
+
+    def __str__(self) -> str:
+        return f"{self.network}: {self.least:.1f} to {self.most:.1f} s"
 
 
 def delays(evidence: Evidence) -> list[Delay]:
@@ -50,6 +50,16 @@ def _delays(trial: Trial, networks: Sequence[Network]) -> list[Delay]:
     return found
 
 
+def _expect_at_once(trial: Trial, *networks: Network) -> None:
+    for delay in _delays(trial, networks):
+        trial.expect(delay.least < 1, str(delay))
+
+
+def _expect_delays(trial: Trial, *networks: Network) -> None:
+    for delay in _delays(trial, networks):
+        trial.expect(delay.most >= 1 and delay.least <= LONGEST_SECONDS, str(delay))
+
+
 @claim(
     "If the collector cannot be reached, or answers with an error, the exit status and all that is"
     " printed are the same as without telemetry.",
@@ -57,17 +67,12 @@ def _delays(trial: Trial, networks: Sequence[Network]) -> list[Delay]:
 )
 def unreachable_same(trial: Trial) -> None:
     off = trial.run(delay_name("off", 0))
-    for seen in trial.runs("unreachable"):
+    for seen in trial.runs():
         found, expected = (
-            (one.exit_status, one.stdout, _untimed(one.stderr)) for one in (seen, off)
+            (one.exit_status, one.stdout, untimed_messages(one)) for one in (seen, off)
         )
         what = f"exit status {seen.exit_status}, says {seen.stderr!r}"
         trial.expect(found == expected, f"{seen.run.network}: {what}")
-
-
-def _untimed(text: str) -> list[str]:
-    """The lines, without the times that stand before messages."""
-    return [TIME.sub("", line, count=1) for line in text.splitlines()]
 
 
 @claim(
@@ -75,8 +80,7 @@ def _untimed(text: str) -> list[str]:
     ("unreachable",),
 )
 def delay_none(trial: Trial) -> None:
-    for delay in _delays(trial, (Network.ANSWERS,)):
-        trial.expect(delay.least < 1, f"{delay.network}: at least {delay.least:.1f} s")
+    _expect_at_once(trial, Network.ANSWERS)
 
 
 @claim(
@@ -87,11 +91,7 @@ def delay_none(trial: Trial) -> None:
     source="opentelemetry-exporter-otlp-proto-http",
 )
 def delay_no_network(trial: Trial) -> None:
-    for delay in _delays(trial, (Network.NO_NETWORK,)):
-        trial.expect(
-            delay.most >= 1 and delay.least <= LONGEST_SECONDS,
-            f"{delay.network}: {delay.least:.1f} to {delay.most:.1f} s",
-        )
+    _expect_delays(trial, Network.NO_NETWORK)
 
 
 @claim(
@@ -99,8 +99,7 @@ def delay_no_network(trial: Trial) -> None:
     ("unreachable",),
 )
 def delay_errors(trial: Trial) -> None:
-    for delay in _delays(trial, AT_ONCE):
-        trial.expect(delay.least < 1, f"{delay.network}: at least {delay.least:.1f} s")
+    _expect_at_once(trial, *AT_ONCE)
 
 
 @claim(
@@ -111,12 +110,8 @@ def delay_errors(trial: Trial) -> None:
     source="opentelemetry-exporter-otlp-proto-http",
 )
 def delay_seconds(trial: Trial) -> None:
-    others = [n for n in UNREACHABLE if n not in {*AT_ONCE, Network.SILENT_NAME_SERVER}]
-    for delay in _delays(trial, others):
-        trial.expect(
-            delay.most >= 1 and delay.least <= LONGEST_SECONDS,
-            f"{delay.network}: {delay.least:.1f} to {delay.most:.1f} s",
-        )
+    others = {*UNREACHABLE} - {*AT_ONCE, Network.SILENT_NAME_SERVER}
+    _expect_delays(trial, *others)
 
 
 @claim(
@@ -128,4 +123,4 @@ def delay_seconds(trial: Trial) -> None:
 )
 def delay_name_server(trial: Trial) -> None:
     for delay in _delays(trial, (Network.SILENT_NAME_SERVER,)):
-        trial.expect(6 < delay.most < 40, f"{delay.network}: up to {delay.most:.1f} s")
+        trial.expect(6 < delay.most < 40, str(delay))
