@@ -1,6 +1,7 @@
 """What the tests share: tools that may be missing, copies to write to, and the built site."""
 
 import fcntl
+import functools
 import importlib.util
 import json
 import os
@@ -11,8 +12,8 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import html5lib
@@ -32,22 +33,16 @@ Doctor = Callable[..., Path]
 
 # -- Tools that a machine may not have ------------------------------------------------------------
 
-
-@dataclass(frozen=True)
-class Tool:
-    """A tool that tests of some kind need; `lack` says what is missing, and what brings it."""
-
-    kind: str
-    lack: str
-    found: Callable[[], object]
+Tool = tuple[Callable[[], object], str]
+"""Whether it is there; what is missing, and what brings it."""
 
 
-def _program(kind: str, name: str, package: str) -> Tool:
-    return Tool(kind, f"{name} is missing: apt-get install {package}", lambda: shutil.which(name))
+def _program(name: str, package: str) -> Tool:
+    return lambda: shutil.which(name), f"{name} is missing: apt-get install {package}"
 
 
-def _file(kind: str, name: str, path: str | Path, command: str) -> Tool:
-    return Tool(kind, f"{name} is missing: {command}", Path(path).exists)
+def _file(name: str, path: str | Path, command: str) -> Tool:
+    return Path(path).exists, f"{name} is missing: {command}"
 
 
 def _have_namespaces() -> bool:
@@ -56,74 +51,74 @@ def _have_namespaces() -> bool:
     return observing.have_namespaces()
 
 
-TOOLS = {
-    "chromium": _program("browser", "chromium", "chromium"),
-    "axe-core": _file("browser", "axe-core", NODE_MODULES / "axe-core", "make browser"),
-    "vnu": _file("HTML", "vnu-jar", NODE_MODULES / "vnu-jar", "make browser"),
-    "java": _program("HTML and EPUB", "java", "default-jre-headless"),
-    "pango": Tool(
-        "PDF",
-        "pango is missing: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0",
+TOOLS: dict[str, Tool] = {
+    "chromium": _program("chromium", "chromium"),
+    "axe-core": _file("axe-core", NODE_MODULES / "axe-core", "make browser"),
+    "vnu": _file("vnu-jar", NODE_MODULES / "vnu-jar", "make browser"),
+    "java": _program("java", "default-jre-headless"),
+    "pango": (
         lambda: python("-c", "import weasyprint").returncode == 0,
+        "pango is missing: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0",
     ),
-    "zsh": _program("shell", "zsh", "zsh"),
-    "fish": _program("shell", "fish", "fish"),
+    "zsh": _program("zsh", "zsh"),
+    "fish": _program("fish", "fish"),
     "environment-modules": _file(
-        "shell",
         "environment-modules",
         "/usr/share/modules/init/bash",
         "apt-get install environment-modules",
     ),
-    "lmod": _file("shell", "lmod", "/usr/share/lmod/lmod/init/bash", ".ci/lmod"),
-    "systemd": _file("shell", "systemd", "/usr/lib/systemd/systemd", "apt-get install systemd"),
-    "slurm": _program("shell", "sbatch", "slurmctld slurmd slurm-client munge"),
-    "faketime": _program("gate", "faketime", "faketime"),
-    "rotel": Tool(
-        "collector",
-        "rotel has no wheel for this Python: make test-all PYTHON=python3.13",
+    "lmod": _file("lmod", "/usr/share/lmod/lmod/init/bash", ".ci/lmod"),
+    "systemd": _file("systemd", "/usr/lib/systemd/systemd", "apt-get install systemd"),
+    "slurm": _program("sbatch", "slurmctld slurmd slurm-client munge"),
+    "faketime": _program("faketime", "faketime"),
+    "rotel": (
         lambda: importlib.util.find_spec("rotel"),
+        "rotel has no wheel for this Python: make test-all PYTHON=python3.13",
     ),
-    "git": _program("checkout", "git", "git"),
-    "workflow tools": _file(
-        "workflow", "snakemake", ROOT / ".venv" / "tools" / "bin" / "snakemake", "make test-all"
-    ),
-    "namespaces": Tool(
-        "network",
-        "namespaces are not allowed: on Ubuntu,"
-        " sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+    "git": _program("git", "git"),
+    "workflow tools": _file("snakemake", ROOT / ".venv/tools/bin/snakemake", "make test-all"),
+    "namespaces": (
         _have_namespaces,
+        (
+            "namespaces are not allowed: on Ubuntu,"
+            " sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+        ),
     ),
 }
 
 
 def need(*names: str) -> None:
     """Skip a test that one of `TOOLS` is missing for; with `make test-all`, fail it."""
-    for tool in (TOOLS[name] for name in names):
-        if not tool.found():
+    for found, lack in (TOOLS[name] for name in names):
+        if not found():
             if os.environ.get("REQUIRE_TOOLS"):
-                pytest.fail(tool.lack, pytrace=False)
-            pytest.skip(tool.lack)
+                pytest.fail(lack, pytrace=False)
+            pytest.skip(lack)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name each missing tool once, with the tests that it kept from running."""
-    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", [])]
-    skipped = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
-    kinds = {tool.lack: f"{tool.kind} " for tool in TOOLS.values()}
-    for lack, count in skipped.items():
-        plural = "" if count == 1 else "s"
-        terminalreporter.write_line(f"{count} {kinds.get(lack, '')}test{plural} skipped: {lack}")
+    """Name each missing tool once, with how many tests it kept from running."""
+    skipped = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+    for reason, count in skipped.items():
+        terminalreporter.write_line(f"{reason} (tests: {count})")
 
 
 # -- What tests run -------------------------------------------------------------------------------
 
 
 def run(
-    *command: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None
+    *command: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None, **how: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, whatever that is, and keep what it says; `env` is all it has."""
     return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
+        command,
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **how,
     )
 
 
@@ -135,8 +130,9 @@ def build(
     return python(*form, *options, "docs", folder, folder=project, env=env)
 
 
+@functools.cache
 def page(path: Path) -> Element:
-    """A built page, as a browser reads it."""
+    """A built page, as a browser reads it; for reading only."""
     parsed: Element = html5lib.parse(path.read_text("utf-8"), namespaceHTMLElements=False)
     return parsed
 
@@ -165,15 +161,10 @@ def short_folder() -> Iterator[Path]:
 def project(tmp_path: Path) -> Path:
     """A copy of what the site is built from, to be written to at will."""
     folder = tmp_path / "project"
-    copy_project(folder)
-    return folder
-
-
-def copy_project(folder: Path) -> None:
-    """Copy what the site is built from."""
     for name in ("scripts", "assets", "docs"):
         shutil.copytree(ROOT / name, folder / name)
     shutil.copy(ROOT / "conf.py", folder)
+    return folder
 
 
 def installed_stripepy() -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Generic
 
-from conftest import ROOT
+from conftest import ROOT, run
 
 SNIPPET = re.compile(r"^\.\. snippet:: (\S+)\n((?:   :.*\n)*)\n((?:(?:   .*)?\n)+)", re.MULTILINE)
 OPTION = re.compile(r"^   :([a-z-]+): (.*)$", re.MULTILINE)
@@ -47,11 +47,6 @@ def snippets(page: str) -> list[Snippet]:
     found = [_snippet(*match.groups()) for match in SNIPPET.finditer(text + "\n")]
     assert len(found) == text.count(".. snippet::") > 0
     return found
-
-
-def tried(page: str) -> list[Snippet]:
-    """The snippets of a page that are tested."""
-    return [snippet for snippet in snippets(page) if not snippet.not_tried]
 
 
 def _snippet(language: str, options: str, body: str) -> Snippet:
@@ -95,19 +90,12 @@ class Place:
     def run(self, *words: str | Path) -> str:
         """Run a tool to its end and return what it prints."""
         path = os.pathsep.join((str(self.bin), str(TOOLS), os.environ["PATH"]))
-        run = subprocess.run(
-            words,
-            cwd=self.work,
-            env={"PATH": path, "HOME": str(self.home), "LC_ALL": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            start_new_session=True,
+        env = {"PATH": path, "HOME": str(self.home), "LC_ALL": "C.UTF-8"}
+        ended = run(
+            *words, folder=self.work, env=env, stdin=subprocess.DEVNULL, start_new_session=True
         )
-        self.said += run.stdout + run.stderr
-        return run.stdout
+        self.said += ended.stdout + ended.stderr
+        return ended.stdout
 
     def found(self) -> str:
         """What the one run of stripepy finds in the variable."""

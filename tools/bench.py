@@ -5,19 +5,20 @@ Each pair of commands is run in turn, A B A B. Nothing is asserted.
 """
 
 import contextlib
-import multiprocessing
 import os
+import resource
 import shlex
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
@@ -26,15 +27,15 @@ from telemetry.evidence import planted
 from telemetry.evidence.verification import make_plan
 from telemetry.records import exits, files, table
 from telemetry.records.exits import Exit
-from telemetry.records.runs import Run
 from telemetry.table import sample
 
 ROUNDS = 7
 SAMPLED = 20
 COPIES = 60
-OFF = {**os.environ, "STRIPEPY_NO_TELEMETRY": "1"}
 STRIPEPY = str(Path(sys.executable).with_name("stripepy"))
 PRINT = [sys.executable, str(files.SCRIPTS / "telemetry_table.py"), "--print", "--"]
+
+T = TypeVar("T")
 
 
 class Cost(NamedTuple):
@@ -46,39 +47,33 @@ class Cost(NamedTuple):
     """Peak memory of the largest of its processes."""
 
 
-def cost(arguments: Sequence[str], folder: Path, *, may_fail: bool = False) -> Cost:
-    """Run a command to its end, without telemetry, and return what it took."""
+def alone(function: Callable[..., T], *arguments: object) -> T:
+    """Call a function in a new process, so that nothing that ran before counts as its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def cost(arguments: Sequence[str], folder: Path, check: bool = True) -> Cost:
+    """Run a command to its end, without telemetry, and return what it took; in a new process."""
+    namespaces.adopt_orphans()
     start = time.perf_counter()
-    process = subprocess.Popen(
+    subprocess.run(
         arguments,
         cwd=folder,
-        env=OFF,
+        env={**os.environ, "STRIPEPY_NO_TELEMETRY": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        process_group=0,
+        check=check,
     )
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        usages = [usage]
-        # What outlives it is adopted: the server that forks supervisors ends a moment later.
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                usages.append(os.wait4(-process.pid, 0)[2])
-    except KeyboardInterrupt:
-        # A terminal interrupts our group alone.
-        os.killpg(process.pid, signal.SIGINT)
-        raise
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode and not may_fail:
-        raise subprocess.CalledProcessError(process.returncode, list(arguments))
+    seconds = time.perf_counter() - start
+    # What outlives it is adopted: the server that forks supervisors ends a moment later.
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     # In KiB on Linux, in bytes on macOS.
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return Cost(
-        seconds,
-        sum(usage.ru_utime + usage.ru_stime for usage in usages),
-        max(usage.ru_maxrss for usage in usages) / unit,
-    )
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
 
 
 def compare(
@@ -89,7 +84,7 @@ def compare(
     A first round that warms up the caches is not counted. The ratio is the median of the rounds'
     own ratios, which does not change when the machine becomes slower or faster in between.
     """
-    pairs = [(cost(ours, folder), cost(other, folder)) for _ in range(rounds + 1)][1:]
+    pairs = [(alone(cost, ours, folder), alone(cost, other, folder)) for _ in range(rounds + 1)][1:]
     for what, unit, values in (
         ("wall time", "s", [(a.seconds, b.seconds) for a, b in pairs]),
         ("peak memory", "MiB", [(a.mebibytes, b.mebibytes) for a, b in pairs]),
@@ -114,16 +109,16 @@ def larger_map(path: Path) -> None:
     sample.write_hic_here(path, chromosomes, pixels, sample.ASSEMBLY)
 
 
-def captures(folder: Path) -> None:
+def captures() -> None:
     """Compare captures with plain runs, on the sample and on a larger map."""
-    shutil.copy(files.SAMPLE, folder)
-    # In a process of its own, whose memory would otherwise be inherited by what is measured.
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        pool.apply(larger_map, (folder / "larger.hic",))
-    for matrix, rounds in (("sample.hic", ROUNDS), ("larger.hic", ROUNDS // 2)):
-        call = ["call", matrix, str(sample.RESOLUTION), "-p", "2", "--force"]
-        title = f"capture to plain run, {matrix}"
-        compare(title, [*PRINT, *call], [STRIPEPY, *call], folder, rounds)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copy(files.SAMPLE, folder)
+        alone(larger_map, folder / "larger.hic")
+        for matrix, rounds in (("sample.hic", ROUNDS), ("larger.hic", ROUNDS // 2)):
+            call = ["call", matrix, str(sample.RESOLUTION), "-p", "2", "--force"]
+            title = f"capture to plain run, {matrix}"
+            compare(title, [*PRINT, *call], [STRIPEPY, *call], folder, rounds)
 
 
 def build() -> None:
@@ -138,14 +133,19 @@ def build() -> None:
 def verification() -> None:
     """Compare the verification with its commands as plain processes, one by one."""
     claims = [sys.executable, str(files.SCRIPTS / "telemetry_claims.py"), "--check"]
-    ours = cost(claims, files.ROOT, may_fail=True)
+    ours = alone(cost, claims, files.ROOT, False)
     [exporter] = table.load().provenance.exporters
+    plain = []
     with planted.planted_world(exporter["endpoint"]) as made:
         topics = make_plan(made).topics.values()
         runs = list({run.name: run for of_topic in topics for run in of_topic}.values())
-        # A plain download would really download.
-        sampled = [run for run in runs[::SAMPLED] if run.subcommand != "download"]
-        plain = [_plain(run, made.files) for run in sampled]
+        for run in runs[::SAMPLED]:
+            # A plain download would really download.
+            if run.subcommand != "download":
+                with tempfile.TemporaryDirectory() as name:
+                    for link, target in run.inputs.items():
+                        Path(name, link).symlink_to(made.files / target)
+                    plain.append(alone(cost, [STRIPEPY, *run.argv], Path(name), False))
     processor = statistics.mean(one.processor for one in plain) * len(runs)
     memory = max(one.mebibytes for one in plain)
     print(
@@ -157,19 +157,9 @@ def verification() -> None:
     )
 
 
-def _plain(run: Run, inputs: Path) -> Cost:
-    with tempfile.TemporaryDirectory() as name:
-        for link, target in run.inputs.items():
-            Path(name, link).symlink_to(inputs / target)
-        return cost([STRIPEPY, *run.argv], Path(name), may_fail=True)
-
-
 def main() -> int:
     """Measure everything and print the ratios."""
-    namespaces.adopt_orphans()
-    # A capture throws its results away by itself; those of the plain runs go with this folder.
-    with tempfile.TemporaryDirectory() as name:
-        captures(Path(name))
+    captures()
     build()
     verification()
     return Exit.OK

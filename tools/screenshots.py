@@ -1,17 +1,14 @@
 """Take pictures of the built pages, for people to look at."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import ViewportSize, sync_playwright
 
 from chromium import ARGUMENTS, found
-from site_server import served
+from site_server import SITE, served
 
-ROOT = Path(__file__).resolve().parent.parent
-SITE = ROOT / "build" / "html"
-PICTURES = ROOT / "build" / "screenshots"
+PICTURES = SITE.parent / "screenshots"
 DESKTOP = ViewportSize(width=1280, height=900)
 VIEWS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": DESKTOP},
@@ -31,7 +28,7 @@ def main() -> int:
                 page.goto(f"{address}{path.name}", wait_until="networkidle")
                 page.screenshot(path=PICTURES / f"{path.stem}-{view}.png", full_page=True)
         browser.close()
-    print(f"The pictures: {PICTURES.relative_to(ROOT)}")
+    print("The pictures: build/screenshots")
     return 0
 
 

@@ -1,26 +1,17 @@
-"""Locks, workflows and Read the Docs: what is installed is locked, and every door is narrow."""
+"""Locks and workflows: what is installed is locked, and every door is narrow."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
-from conftest import ROOT, need
+from conftest import ROOT
 
 LOCKS = ["requirements-docs.txt", "requirements-dev.txt", "requirements-tools.txt"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ENTRY = re.compile(r"(?P<name>[a-z0-9-]+)==[\w.]+( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+")
-
-
-def load(path: Path) -> Any:
-    return YAML(typ="safe").load(path)
 
 
 def locked(lock: str) -> dict[str, set[str]]:
@@ -50,7 +41,7 @@ def test_tests_run_with_what_the_site_is_built_with() -> None:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_is_pinned_and_has_no_right_that_its_job_did_not_ask_for(workflow: Path) -> None:
-    settings = load(workflow)
+    settings = YAML(typ="safe").load(workflow)
     assert settings["permissions"] == {}
     for job in settings["jobs"].values():
         users = [step for step in (job, *job.get("steps", ())) if "uses" in step]
@@ -65,38 +56,3 @@ def test_a_workflow_is_pinned_and_has_no_right_that_its_job_did_not_ask_for(work
         assert job["timeout-minutes"] <= 240
         if job["permissions"] != {"contents": "read"}:
             assert not any("run" in step for step in job["steps"]), "who may write runs nothing"
-
-
-@pytest.mark.slow
-def test_read_the_docs_publishes_the_pages_and_nothing_else(tmp_path: Path) -> None:
-    need("git")
-    checkout = tmp_path / "checkout"
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file():
-            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, checkout / name)
-    output = checkout / "_readthedocs"
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "READTHEDOCS": "True",
-        "READTHEDOCS_OUTPUT": f"{output}/",
-    }
-
-    settings = load(checkout / ".readthedocs.yaml")
-    jobs = settings["build"]["jobs"]
-    assert jobs.keys() == {"pre_build", "build"}
-    assert jobs["build"].keys() == {"html", *settings["formats"]}
-    # The other formats are made and read in test_books.py.
-    for command in [*jobs["pre_build"], *jobs["build"]["html"]]:
-        subprocess.run(command, shell=True, cwd=checkout, env=environment, check=True)
-
-    assert (checkout / settings["sphinx"]["configuration"]).is_file()
-    assert (checkout / settings["python"]["install"][0]["requirements"]).is_file()
-    assert [path.name for path in output.iterdir()] == ["html"]
-    for page in ("index.html", *settings["search"]["ranking"]):
-        assert (output / "html" / page).is_file()
-    assert not list(output.rglob("*.doctree"))
-    assert not (checkout / "_build" / "html").exists(), "Read the Docs takes that for a mistake"

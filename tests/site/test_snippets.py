@@ -1,11 +1,12 @@
-"""Every snippet that switches telemetry off does, or its page says: not tested.
+"""What a page has a reader type does what the page says, or its page says: not tested.
 
-A snippet is taken from the page and run by the tool that it is for: as it stands, and with another
-name for the variable. Where only the format can be tested, it is, and the page still says: not
-tested. Two runs of the real program show what it does with the variable.
+A snippet that switches telemetry off is run by the tool that it is for: as it stands on the page,
+and with another name for the variable. Where only the format can be tested, it is, and the page
+still says: not tested. Two runs of the real program show what it does with the variable.
 """
 
 import json
+import os
 import sys
 import sysconfig
 import time
@@ -19,13 +20,19 @@ from ruamel.yaml import YAML
 
 from conftest import ROOT, need, run
 from slurm import cluster
-from snippets import COMMAND, SWITCH, Place, Snippet, snippets, tried
+from snippets import COMMAND, SWITCH, Place, Snippet, snippets
+from telemetry.capture.command_line import CHANGES
 from telemetry.capture.process import capture
+from telemetry.records import table
 from telemetry.records.runs import Mode, Observation, Run
+from telemetry.table.coolers import make_cooler
 
-SNIPPETS = [*tried("switch-off"), *tried("administrators")]
-[LEAVE] = [snippet for snippet in SNIPPETS if "deactivate.d" in snippet.caption]
-SLOW = {"Jupyter", "Snakemake", "EasyBuild", "Slurm"}
+SWITCHES = [*snippets("switch-off"), *snippets("administrators")]
+WATCHES = snippets("see-for-yourself")
+[ENTER] = [snippet for snippet in SWITCHES if "/activate.d" in snippet.caption]
+[LEAVE] = [snippet for snippet in SWITCHES if "/deactivate.d" in snippet.caption]
+[CHECK] = [snippet for snippet in SWITCHES if "--verbosity debug" in snippet.code]
+SLOW = {"workflow tools", "slurm"}
 INIT = {
     "environment-modules": "/usr/share/modules/init/bash",
     "lmod": "/usr/share/lmod/lmod/init/bash",
@@ -44,14 +51,18 @@ BUILD = (
 )
 
 
+def content(file: str) -> str:
+    """What a page puts into a file, by the file's name."""
+    [code] = [snippet.code for snippet in SWITCHES if snippet.file == file]
+    return code
+
+
 # -- How each tool runs a snippet -----------------------------------------------------------------
 
 
 def shell(place: Place, snippet: Snippet) -> str:
     """In one session; what holds for good, in the next one."""
     name = snippet.tool
-    if name != "bash":
-        need(name)
     if snippet.caption == "Permanently":
         place.run(name, "-c", snippet.code)
         # Only an interactive bash reads its file.
@@ -72,7 +83,6 @@ def python(place: Place, snippet: Snippet) -> str:
 
 
 def notebook(place: Place, snippet: Snippet) -> str:
-    need("workflow tools")
     cell = dict[str, object](cell_type="code", metadata={}, outputs=[], execution_count=None)
     cells = [{**cell, "id": code[1:4], "source": code} for code in (snippet.code, f"!{COMMAND}")]
     book = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
@@ -81,11 +91,10 @@ def notebook(place: Place, snippet: Snippet) -> str:
 
 def snakemake(place: Place, snippet: Snippet) -> str:
     """As a Snakefile; a command finds that Snakefile without the lines that switch off."""
-    need("workflow tools")
-    [workflow] = [other.code for other in SNIPPETS if other.file == "Snakefile"]
     if snippet.file == "Snakefile":
         place.write("Snakefile", snippet.code)
         return place.run("snakemake", "--cores", "1")
+    workflow = content("Snakefile")
     place.write("Snakefile", workflow[workflow.index("rule ") :])
     return place.run("bash", "-c", snippet.code)
 
@@ -108,11 +117,10 @@ def apptainer(place: Place, snippet: Snippet) -> str:
 
 def modules(place: Place, snippet: Snippet) -> str:
     """With each tool that reads the file, in sessions of their own, up to one that sets nothing."""
-    lua = snippet.tool == "Lmod"
-    tools = ["lmod"] if lua else [*INIT]
-    need(*tools)
-    folder = place.write(f"modules/stripes{'.lua' if lua else ''}", snippet.code).parent
-    for tool in tools:
+    folder = place.write(
+        f"modules/stripes{'.lua' if snippet.tool == 'Lmod' else ''}", snippet.code
+    ).parent
+    for tool in TOOL[snippet.tool][1]:
         place.record.unlink(missing_ok=True)
         load(place, tool, f"module use {folder}; module load stripes; {COMMAND}")
         if place.found() != "1":
@@ -125,7 +133,6 @@ def load(place: Place, tool: str, commands: str) -> str:
 
 
 def easybuild(place: Place, snippet: Snippet) -> str:
-    need("workflow tools", "environment-modules")
     place.write("stripes.eb", EASYCONFIG + snippet.code)
     use = "module use built/modules/all; module load stripes"
     return load(place, "environment-modules", f"{BUILD}; {use}; {COMMAND}")
@@ -133,7 +140,6 @@ def easybuild(place: Place, snippet: Snippet) -> str:
 
 def slurm(place: Place, snippet: Snippet) -> str:
     """In a cluster; a prolog has to work for a job that takes no variables with it."""
-    need("slurm")
     prolog, submit = "#!/bin/sh\n", snippet.code
     if "prolog" in snippet.file:
         prolog, submit = snippet.code, "sbatch --export=NONE job.sh"
@@ -149,7 +155,6 @@ def slurm(place: Place, snippet: Snippet) -> str:
 
 def systemd(place: Place, snippet: Snippet) -> str:
     """A user's own file has the same format and the same reader."""
-    need("systemd")
     name = place.home / ".config" / "environment.d" / Path(snippet.file).name
     place.write(str(name), snippet.code)
     return with_variables(place, place.run(GENERATOR).splitlines())
@@ -169,7 +174,6 @@ def with_variables(place: Place, variables: list[str]) -> str:
 
 def login(place: Place, snippet: Snippet) -> str:
     """In a session that reads the files of the system, one of which is the snippet."""
-    need("namespaces")
     folder = place.write(Path(snippet.file).name, snippet.code).parent
     cover = 'mount --bind "$1" /etc/profile.d && exec bash -l -c "$2"'
     # A login session sets PATH anew.
@@ -179,24 +183,25 @@ def login(place: Place, snippet: Snippet) -> str:
     )
 
 
-TOOL: dict[str, Callable[[Place, Snippet], str]] = {
-    "bash": shell,
-    "zsh": shell,
-    "fish": shell,
-    "bash, without a scheduler": script,
-    "Python": python,
-    "Jupyter": notebook,
-    "Snakemake": snakemake,
-    "sh": wrapper,
-    "sh, without conda": conda,
-    "sh, without Apptainer": apptainer,
-    "Environment Modules and Lmod": modules,
-    "Lmod": modules,
-    "EasyBuild": easybuild,
-    "Slurm": slurm,
-    "systemd's generator": systemd,
-    "bash, without GitHub": action,
-    "a login session of bash": login,
+# What runs the snippets of each tool, and what that needs.
+TOOL: dict[str, tuple[Callable[[Place, Snippet], str], list[str]]] = {
+    "bash": (shell, []),
+    "zsh": (shell, ["zsh"]),
+    "fish": (shell, ["fish"]),
+    "bash, without a scheduler": (script, []),
+    "Python": (python, []),
+    "Jupyter": (notebook, ["workflow tools"]),
+    "Snakemake": (snakemake, ["workflow tools"]),
+    "sh": (wrapper, []),
+    "sh, without conda": (conda, []),
+    "sh, without Apptainer": (apptainer, []),
+    "Environment Modules and Lmod": (modules, ["environment-modules", "lmod"]),
+    "Lmod": (modules, ["lmod"]),
+    "EasyBuild": (easybuild, ["workflow tools", "environment-modules"]),
+    "Slurm": (slurm, ["slurm"]),
+    "systemd's generator": (systemd, ["systemd"]),
+    "bash, without GitHub": (action, []),
+    "a login session of bash": (login, ["namespaces"]),
 }
 
 
@@ -209,28 +214,25 @@ TOOL: dict[str, Callable[[Place, Snippet], str]] = {
         pytest.param(
             snippet,
             id=f"{number}: {snippet.tool}: {snippet.caption or 'check'}",
-            marks=[pytest.mark.slow] if snippet.tool in SLOW else [],
+            marks=pytest.mark.slow if SLOW & {*TOOL[snippet.tool][1]} else (),
         )
-        for number, snippet in enumerate(SNIPPETS, start=1)
-        if snippet is not LEAVE
+        for number, snippet in enumerate(SWITCHES, start=1)
+        if not snippet.not_tried and snippet is not LEAVE
     ],
 )
 def test_a_snippet_sets_the_variable_and_the_same_with_another_name_does_not(
     snippet: Snippet, tmp_path: Path
 ) -> None:
+    start, needs = TOOL[snippet.tool]
+    need(*needs)
     if "python3" in snippet.code:
         assert shell(Place(tmp_path), snippet) == snippet.output
         return
     other = replace(snippet, code=snippet.code.replace(SWITCH, "STRIPEPY_NO_SUCH_SWITCH"))
     for name, code, found in ("off", snippet, "1"), ("on", other, "not set"):
         place = Place(tmp_path / name)
-        TOOL[snippet.tool](place, code)
+        start(place, code)
         assert place.found() == found
-
-
-def test_every_snippet_names_the_variable_and_every_tool_has_one() -> None:
-    assert [snippet for snippet in SNIPPETS if SWITCH not in snippet.code] == []
-    assert {snippet.tool for snippet in SNIPPETS} == TOOL.keys()
 
 
 @pytest.mark.parametrize(
@@ -239,10 +241,9 @@ def test_every_snippet_names_the_variable_and_every_tool_has_one() -> None:
 def test_leaving_a_conda_environment_brings_back_what_the_user_had(
     before: str, after: str, tmp_path: Path
 ) -> None:
-    [enter] = [each for each in SNIPPETS if "/activate.d" in each.caption]
     place = Place(tmp_path)
     # Twice, since an environment that is activated again is left first.
-    conda(place, Snippet("", "", before + (enter.code + LEAVE.code) * 2, "", ""))
+    conda(place, replace(ENTER, code=before + (ENTER.code + LEAVE.code) * 2))
     assert place.found() == after
 
 
@@ -267,26 +268,59 @@ def test_compose_and_spack_read_the_value_as_text() -> None:
     assert package["environment"]["set"] == compose["services"]["stripepy"]["environment"] == off
 
 
-def content(file: str) -> str:
-    [code] = [each.code for each in snippets("administrators") if each.file == file]
-    return code
-
-
 def test_stripepy_finds_what_the_shell_has_set_and_says_so(tmp_path: Path) -> None:
-    [check] = [snippet for snippet in SNIPPETS if "--verbosity debug" in snippet.code]
     place = Place(tmp_path)
-    shell(place, check)
-    argv = tuple(check.code.partition("stripepy ")[2].partition(" 2>&1")[0].split())
+    shell(place, CHECK)
+    argv = tuple(CHECK.code.partition("stripepy ")[2].partition(" 2>&1")[0].split())
 
     def real(environment: dict[str, str]) -> Observation:
         checked = Run("checked", argv, mode=Mode.MEMORY, environment=environment)
         return capture(checked, tmp_path, interpreter=Path(sys.executable))
 
     off, on = real({SWITCH: place.found()}), real({})
-    assert check.output.rstrip() in off.stderr
+    assert CHECK.output.rstrip() in off.stderr
     assert "setting up telemetry..." in on.stderr
     assert "``setting up telemetry...``" in (ROOT / "docs/switch-off.rst").read_text()
     assert (len(off.bodies), len(on.bodies)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [
+        pytest.param(
+            snippet,
+            id=snippet.code.splitlines()[-1],
+            marks=() if "--print" in snippet.code else pytest.mark.slow,
+        )
+        for snippet in WATCHES
+        if not snippet.not_tried
+    ],
+)
+def test_a_command_prints_the_fields_of_this_site_or_what_the_page_says(
+    project: Path, snippet: Snippet
+) -> None:
+    on_the_wire = "telemetry_request.py" in snippet.code
+    if on_the_wire:
+        need("namespaces")
+    make_cooler(project / "my.mcool")
+    environment = {name: os.environ[name] for name in os.environ if not CHANGES.fullmatch(name)}
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    code = snippet.code.replace(".venv/bin/python ", "python ")
+    ended = run("bash", "-c", code, folder=project, env={**environment, "PATH": path})
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    if snippet.output:
+        assert ended.stdout == snippet.output
+        return
+    request, _, fields = ended.stdout.rpartition("\n\n")
+    assert request.startswith("POST /v1/traces HTTP/1.1\n") == on_the_wire
+    assert [line.split()[0] for line in fields.splitlines()] == [
+        field for field, _ in table.load().table
+    ]
+
+
+def test_each_way_to_see_is_tested() -> None:
+    tested = {word for snippet in WATCHES if not snippet.not_tried for word in snippet.code.split()}
+    assert {"scripts/telemetry_table.py", "scripts/telemetry_request.py"} <= tested
 
 
 def test_pip_check_misses_an_opentelemetry_that_a_package_leaves_out(tmp_path: Path) -> None:
