@@ -6,7 +6,7 @@ Storage.prototype.setItem = () => {};
 
 // A link to a section of the page at hand would leave the phone's menu open.
 const menu = document.getElementById("menu");
-menu.addEventListener("click", ({ target }) => target.matches("a") && menu.hidePopover());
+menu.addEventListener("click", ({ target }) => target.closest("a") && menu.hidePopover());
 
 // A filter over fields, or over statements. It stays in the address: ?words=version&group=holds
 const items = [...document.querySelectorAll(".telemetry-table tbody tr, section.claim")];
