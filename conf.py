@@ -49,7 +49,11 @@ templates_path = ["docs/_templates"]
 html_title = "StripePy telemetry"
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 # Where the site was made from, as Read the Docs knows it.
-html_context = {"repository": os.environ.get("READTHEDOCS_GIT_CLONE_URL", "")}
+html_context = {
+    # Set as Sphinx's own language, it would load a script of translations.
+    "language": "en-GB",
+    "repository": os.environ.get("READTHEDOCS_GIT_CLONE_URL", ""),
+}
 # The page for what is not there is shown at any depth.
 notfound_urls_prefix = urlsplit(html_baseurl).path or "/"
 html_static_path = ["docs/_static"]

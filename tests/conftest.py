@@ -100,7 +100,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name each missing tool once, with how many tests it kept from running."""
     skipped = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
     for reason, count in skipped.items():
-        terminalreporter.write_line(f"{reason} (tests: {count})")
+        plural = "" if count == 1 else "s"
+        lack = reason.removeprefix("Skipped: ")
+        terminalreporter.write_line(f"{count} test{plural} skipped: {lack}")
 
 
 # -- What tests run -------------------------------------------------------------------------------

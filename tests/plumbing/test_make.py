@@ -169,4 +169,4 @@ def test_a_missing_tool_is_named_and_is_a_failure_where_it_is_required(
     tested = python("-m", "pytest", folder=tmp_path, env=env).stdout
     assert outcome in tested
     lack = "chromium is missing: apt-get install chromium"
-    assert (f"{lack}\n" if required else f"Skipped: {lack} (tests: 1)\n") in tested
+    assert (f"{lack}\n" if required else f"1 test skipped: {lack}\n") in tested

@@ -127,6 +127,12 @@ TOO_WIDE = """[...document.querySelectorAll("html, body, .wy-nav-content-wrap *"
     .map(text => text.trim().slice(0, 80))"""
 
 
+IN_VIEW = """element => {
+    const {left, right, top, bottom} = element.getBoundingClientRect();
+    return left >= 0 && right <= innerWidth && top < innerHeight && bottom > 0;
+}"""
+
+
 def test_nothing_is_wider_than_a_phone(phone: Page, addresses: list[str]) -> None:
     findings = []
     for address in addresses:
@@ -209,26 +215,45 @@ def test_the_telemetry_page_prints_whole(page: Page, root: str) -> None:
 def test_the_keyboard_reaches_the_skip_link_and_works_the_phone_menu(
     phone: Page, root: str
 ) -> None:
-    focused = phone.locator("*:focus")
-    menu_has_focus = "document.activeElement.closest('.wy-nav-side') !== null"
+    session = phone.context.new_cdp_session(phone)
+
+    def told_open() -> bool:
+        """Whether a screen reader tells that the menu is open, of the button that has the focus."""
+        for node in session.send("Accessibility.getFullAXTree")["nodes"]:
+            if node.get("name", {}).get("value") == "Menu":
+                told = {each["name"]: each["value"]["value"] for each in node["properties"]}
+                return bool(told["focused"] and told["expanded"])
+        raise AssertionError("there is no menu")
+
+    focused, menu = phone.locator("*:focus"), phone.locator("#menu")
     phone.goto(f"{root}telemetry.html")
     phone.keyboard.press("Tab")
     assert focused.text_content() == "Skip to the content"
     assert focused.evaluate("link => link.getBoundingClientRect().top") >= 0, "it is off the screen"
-    # The closed menu lies between the two in the page: it must not take the focus.
+    # The side bar and the closed menu must not take the focus.
     phone.keyboard.press("Tab")
     assert focused.get_attribute("aria-label") == "Menu"
-    assert focused.get_attribute("aria-expanded") == "false"
+    assert (menu.is_visible(), told_open()) == (False, False)
     phone.keyboard.press("Enter")
-    assert phone.evaluate(menu_has_focus)
-    phone.keyboard.press("Tab")
-    assert phone.evaluate(menu_has_focus)
-    assert phone.locator("button[aria-expanded=true]").count() == 1
+    assert (menu.is_visible(), told_open()) == (True, True)
+    for _ in range(2):
+        phone.keyboard.press("Tab")
+        assert menu.locator("*:focus").is_visible()
     phone.keyboard.press("Escape")
-    assert focused.get_attribute("aria-expanded") == "false"
+    assert (menu.is_visible(), told_open()) == (False, False)
+    assert focused.get_attribute("aria-label") == "Menu"
     phone.keyboard.press("Shift+Tab")
     phone.keyboard.press("Enter")
     assert phone.evaluate("document.activeElement.id") == "content"
+
+
+@slow
+def test_a_link_to_a_section_closes_the_phone_menu(phone: Page, root: str) -> None:
+    phone.goto(f"{root}telemetry.html")
+    phone.get_by_role("button", name="Menu").click()
+    phone.locator("#menu").get_by_role("link", name="Whom to ask").click()
+    assert phone.locator("#menu").is_hidden()
+    assert phone.locator("#whom-to-ask").evaluate(IN_VIEW)
 
 
 @slow
@@ -265,11 +290,8 @@ def test_without_scripts_there_is_a_menu_and_no_filter(chromium: Browser, root: 
     with chromium.new_context(viewport=PHONE, java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{root}telemetry.html")
-        assert page.locator(".wy-menu-vertical a").first.evaluate("""link => {
-            const {left, right} = link.getBoundingClientRect();
-            return left >= 0 && right <= innerWidth;
-        }""")
-        assert not page.get_by_role("button", name="Menu").count()
+        page.get_by_role("button", name="Menu").click()
+        assert page.locator("#menu li a").first.evaluate(IN_VIEW)
         assert not page.get_by_text("Filter fields").count()
         assert page.evaluate(TOO_WIDE) == []
 

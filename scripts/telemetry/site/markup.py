@@ -53,7 +53,7 @@ def codes(texts: Iterable[str]) -> nodes.inline:
 
 def hidden(words: str) -> nodes.inline:
     """Words for those who cannot see a symbol."""
-    return inline(f" {words}", class_="visually-hidden")
+    return inline(f" {words}", class_="visuallyhidden")
 
 
 def mark(symbol: str, kind: str, words: str = "") -> nodes.inline:
