@@ -2,7 +2,7 @@
 
 There the installed console script is started by exec with its own interpreter, as a shell would do
 it: nothing of it is replaced. Only the thread that importing hictkpy starts, which keeps a core
-busy until its process ends, is given the lowest priority.
+busy until its process ends, is given a low priority.
 """
 
 import contextlib
@@ -30,7 +30,8 @@ from telemetry.records.runs import NO_NAMESPACES, Ending, Network, Observation, 
 # The least that a pipe can hold; filled, it holds a run up when its output begins.
 PIPE_BYTES = 4096
 
-LOWEST_PRIORITY = 19
+# With the lowest, some ends were seconds late beside others that start: they wait for that thread.
+LOW_PRIORITY = 15
 
 
 def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
@@ -229,10 +230,9 @@ def _children(process: int) -> list[int]:
 
 
 def _quieten(process: int) -> None:
-    """Give each thread of a process and its children that only spins the least share of time.
+    """Give each thread of a process and its children that only spins a small share of time.
 
-    It never waits for anything, unlike the thread that sends. With no share at all, as the idle
-    class has on a busy machine, its process could not end.
+    It never waits for anything, unlike the thread that sends.
     """
     quiet: set[int] = set()
     while True:
@@ -244,7 +244,7 @@ def _quieten(process: int) -> None:
                 for task in Path("/proc", str(parent), "task").iterdir():
                     thread = int(task.name)
                     if thread not in {parent, *quiet} and _spins(task):
-                        os.setpriority(os.PRIO_PROCESS, thread, LOWEST_PRIORITY)
+                        os.setpriority(os.PRIO_PROCESS, thread, LOW_PRIORITY)
                         quiet.add(thread)
 
 
