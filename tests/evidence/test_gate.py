@@ -21,7 +21,6 @@ from telemetry.evidence import conditions, planted, subcommands, verification
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.judging import Judgement, judge
 from telemetry.evidence.surroundings import SURROUNDINGS
-from telemetry.evidence.variables import ATTRIBUTES
 from telemetry.evidence.verification import Plan
 from telemetry.records import table
 from telemetry.records.claims import Verdict
@@ -302,7 +301,7 @@ TOGETHER = {
         ),
         "more is sent with the user's own attributes": Change(
             attribute("uid", '"OTEL_RESOURCE_ATTRIBUTES" in os.environ'),
-            "ambient-resource", "'uid'", ("download", f"ambient: OTEL_RESOURCE_ATTRIBUTES={ATTRIBUTES}"), STALE,
+            "ambient-resource", "'uid'", ("download", "ambient: OTEL_RESOURCE_ATTRIBUTES=zqx.key=ZqxValue"), STALE,
         ),
         "a default is another": Change(
             (CALL, '"params.genomic_belt": genomic_belt', '"params.genomic_belt": genomic_belt + 1'),
@@ -432,7 +431,7 @@ TOGETHER = {
         ),
         "the user's attributes are left out": Change(
             before(TELEMETRY, PROVIDER, "os.environ.pop('OTEL_RESOURCE_ATTRIBUTES', None)"),
-            "ambient-resource", "a new key is not sent", ("download", f"ambient: OTEL_RESOURCE_ATTRIBUTES={ATTRIBUTES}"), STALE,
+            "ambient-resource", "a new key is not sent", ("download", "ambient: OTEL_RESOURCE_ATTRIBUTES=zqx.key=ZqxValue"), STALE,
         ),
         "a variable leads the message elsewhere": Change(
             (TELEMETRY, 'endpoint="https://stripepy-telemetry.paulsenlab.com:4319/v1/traces"',

@@ -96,17 +96,19 @@ OTHERS = frozenset(
 UNNAMED = frozenset({"NO_PROXY", "no_proxy", "SSL_CERT_FILE"})
 """Variables that Python code puts together or does not name; others for a proxy need one."""
 
-HEADERS = "x-zqx=ZqxToken,user-agent=ZqxAgent"
-ATTRIBUTES = (
-    "zqx.key=ZqxValue,service.name=ZqxName,host.arch=ZqxArch,service.instance.id=ZqxInstance,"
-    "params.k=ZqxK"
-)
-
 # Telling values for variables whose kind is known; the first expression that matches counts. A text
 # that means nothing does for the others: where it shows up, it is sent.
 VALUES = (
-    (r"_?OTEL_EXPORTER_OTLP_(\w+_)?HEADERS", (HEADERS,)),
-    (r"OTEL_RESOURCE_ATTRIBUTES", (ATTRIBUTES,)),
+    (r"_?OTEL_EXPORTER_OTLP_(\w+_)?HEADERS", ("x-zqx=ZqxToken", "user-agent=ZqxAgent")),
+    (
+        r"OTEL_RESOURCE_ATTRIBUTES",
+        (
+            "zqx.key=ZqxValue",
+            "service.name=ZqxName,host.arch=ZqxArch",
+            "service.instance.id=ZqxInstance",
+            "params.k=ZqxK",
+        ),
+    ),
     (r"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", ("process", "host", "*")),
     (r"OTEL_\w*_LENGTH_LIMIT", ("1",)),
     (r"OTEL_\w*_COUNT_LIMIT", ("0",)),
