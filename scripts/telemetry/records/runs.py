@@ -134,7 +134,7 @@ class Run:
             self.network is Network.ANSWERS
             and self.ending is Ending.NORMAL
             and self.trusts
-            and not (self.terminal or self.prefix or self.home_files or self.markers)
+            and not (self.timed or self.terminal or self.prefix or self.home_files or self.markers)
             and not (self.read_only or self.full)
             and self.user is None
             and not (self.hosts or self.missing_hosts)

@@ -140,7 +140,7 @@ def ambient_covered(trial: Trial) -> None:
 def provider_first(trial: Trial) -> None:
     trial.control(trial.run("download"))
     seen = trial.run("a provider that is there first")
-    trial.expect_equal(len(seen.bodies), 0, "messages to StripePy's collector")
+    trial.expect_equal(len(seen.wire.requests), 0, "messages to StripePy's collector")
     elsewhere = any("127.0.0.1:4318" in attempt for attempt in seen.attempts)
     trial.expect(elsewhere, f"the other address is not contacted: {seen.attempts}")
     trial.expect('"params.list_only"' in seen.stdout, "the other set-up does not get the span")
