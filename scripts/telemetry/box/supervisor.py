@@ -172,14 +172,16 @@ def _started(
             start(_drain, reading, folder.root / "stdout")
         elif held_up:
             os.close(writing)
-        if run.ending.signal is not None:
-            _interrupt(process, run, folder)
+        if (number := run.ending.signal) is not None:
+            _interrupt(process, number, run, folder)
             if held_up:
                 start(_drain, reading)
         yield process
 
 
-def _interrupt(process: subprocess.Popen[bytes], run: Run, folder: PrivateFolder) -> None:
+def _interrupt(
+    process: subprocess.Popen[bytes], number: int, run: Run, folder: PrivateFolder
+) -> None:
     """Send a run's signal as soon as it is due."""
     deadline = time.monotonic() + run.timeout
     while not _is_due(process, run, folder) and time.monotonic() < deadline:
@@ -187,8 +189,7 @@ def _interrupt(process: subprocess.Popen[bytes], run: Run, folder: PrivateFolder
             return
         time.sleep(0.01)
     # A terminal's Ctrl-C reaches every process of the command.
-    send = os.killpg if run.ending is Ending.SIGINT else os.kill
-    send(process.pid, signal.Signals[run.ending.value])
+    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
 
 
 def _is_due(process: subprocess.Popen[bytes], run: Run, folder: PrivateFolder) -> bool:
