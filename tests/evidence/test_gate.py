@@ -64,13 +64,14 @@ def parameter(name: str, condition: str, line: str = PARAMETER) -> Edit:
     )
 
 
-def sending(code: str) -> Edit:
-    """Wrap what the HTTP library sends with."""
-    wrap = "import requests\nsend = requests.Session.send\nrequests.Session.send = "
+def given(function: str, code: str) -> Edit:
+    """Have a function of a library be given something more, whenever it is called."""
+    module = function.partition(".")[0]
+    wrap = f"import {module}\nplain = {function}\n{function} = "
     return before(
         TELEMETRY,
         SPAN,
-        f"{wrap}lambda self, request, **rest: send(self, request, **{{**rest, {code}}})",
+        f"{wrap}lambda *places, **rest: plain(*places, **{{**rest, {code}}})",
     )
 
 
@@ -88,16 +89,6 @@ def twice(self, request, **rest):
         answer = send(self, request, **rest)
     return answer
 requests.Session.send = twice""",
-    )
-
-
-def packing(code: str) -> Edit:
-    """Wrap what packs the message."""
-    wrap = "import gzip\nplain = gzip.GzipFile\ngzip.GzipFile = "
-    return before(
-        TELEMETRY,
-        SPAN,
-        f"{wrap}lambda *places, **rest: plain(*places, **{{**rest, {code}}})",
     )
 
 
@@ -440,7 +431,7 @@ TOGETHER = {
             ("download", "ambient: all without an effect, 1", "ambient: all without an effect, 1, plot", "plot pd"),
         ),
         "certificates are not checked": Change(
-            sending("'verify': False"), "certificate", "messages came",
+            given("requests.Session.send", "'verify': False"), "certificate", "messages came",
             ("download", "an authority that is not trusted", "a certificate for another name", "in memory: download"),
         ),
         "the order of headers tells something": Change(
@@ -448,7 +439,7 @@ TOGETHER = {
             "headers", "the order of headers differs", ("download", "view"),
         ),
         "a redirect is followed": Change(
-            sending("'allow_redirects': True"), "redirect", "look-up of elsewhere.example", ("a redirect",),
+            given("requests.Session.send", "'allow_redirects': True"), "redirect", "look-up of elsewhere.example", ("a redirect",),
         ),
         "a result file says whether telemetry is on": Change(
             before("data_structures/result_file.py", '        self._h5.attrs["creation-date"] =', "import os; self._h5.attrs['zqx'] = 'STRIPEPY_NO_TELEMETRY' in os.environ"),
@@ -497,7 +488,7 @@ TOGETHER = {
             "second-run", "params.zqx", ("twice: download", "twice: view"),
         ),
         "the header of gzip holds a name": Change(
-            packing("'filename': 'zqx'"),
+            given("gzip.GzipFile", "'filename': 'zqx'"),
             "compressed", "which hold more", VIEWED,
         ),
         "an identifier is stored where Python keeps its modules": Change(
@@ -547,7 +538,7 @@ TOGETHER = {
             "same-every-way", "differ in ['unobserved']", LISTED,
         ),
         "gzip holds another time": Change(
-            packing("'mtime': 7"),
+            given("gzip.GzipFile", "'mtime': 7"),
             "compressed", "which hold more", VIEWED,
         ),
         "the proxy is told more": Change(
