@@ -9,6 +9,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class Servers:
     server_names: list[str | None] = field(default_factory=list)
     tunnels: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     connections: Counter[int] = field(default_factory=Counter)  # encrypted ones, by port
+    waited: list[float] = field(default_factory=list)
     # Ports that nothing serves, kept from being collected and so closed.
     unserved: list[socket.socket] = field(default_factory=list)
 
@@ -89,7 +91,7 @@ class Servers:
             kind = "wrong" if network is Network.WRONG_CERTIFICATE else "right"
             _TlsServer(self, port, self.world.certificate(kind), _Collector)
         elif network is Network.SILENT:
-            self.unserved.append(socket.create_server((LOOPBACK, port)))
+            start(self._keep_waiting, socket.create_server((LOOPBACK, port)))
         elif network is Network.BLACK_HOLE:
             self._fill_queue(port)
         if self.run.hosts:
@@ -119,6 +121,16 @@ class Servers:
         others = opened - self.connections.total() - len(self.tunnels)
         if not addresses and others > 0 and self.run.network is Network.ANSWERS:
             yield f"{others} connections to something else on this machine"
+
+    def _keep_waiting(self, server: socket.socket) -> None:
+        """Accept clients one by one, and never answer."""
+        while True:
+            client, _ = server.accept()
+            began = time.monotonic()
+            with client:
+                while client.recv(65536):
+                    pass
+            self.waited.append(time.monotonic() - began)
 
     def _fill_queue(self, port: int) -> None:
         """Make the kernel drop what comes to a port, as a firewall does: its queue is full."""

@@ -71,6 +71,7 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
             look_ups=tuple(servers.look_ups),
             tunnels=tuple(servers.tunnels),
             connections=servers.connections[world.port] - len(servers.tunnels),
+            waited=tuple(servers.waited),
             left_running=tuple(left),
             host_name=socket.gethostname(),
         ),

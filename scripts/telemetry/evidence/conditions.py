@@ -43,16 +43,21 @@ SWITCHES = ("STRIPEPY_NO_TELEMETRY", "NO_TELEMETRY")
 SWITCH_VALUES = ("1", "", "0", "false", "true", "no", "off")
 OFF = {SWITCHES[0]: SWITCH_VALUES[0]}
 
-OTHER_SWITCHES = {
+ALSO_OFF: Mapping[str, Sequence[str]] = {
+    "OTEL_SDK_DISABLED": ("true", "TrUe"),
+    "OTEL_TRACES_SAMPLER": ("always_off",),
+}
+"""OpenTelemetry's own switches, with the values that switch off."""
+
+NOT_OFF: Mapping[str, Sequence[str]] = {
     "DO_NOT_TRACK": ("1", "", "0", "false", "true"),
-    "OTEL_SDK_DISABLED": ("true", "TrUe", "1", "", "0", "false"),
-    "OTEL_TRACES_SAMPLER": ("always_off", "always_on", ""),
+    "OTEL_SDK_DISABLED": ("1", "", "0", "false"),
+    "OTEL_TRACES_SAMPLER": ("always_on", ""),
     "OTEL_TRACES_EXPORTER": ("none", "console", ""),
 }
-"""What one could think to be a switch, with values."""
+"""What one could think to switch off: set together, if any did, nothing would be sent."""
 
-WITHOUT_SWITCHING = ("DO_NOT_TRACK", "OTEL_TRACES_EXPORTER")
-"""Those without an effect: set together, if either had one, nothing would be sent."""
+OTHER_SWITCHES = (*ALSO_OFF, *(name for name in NOT_OFF if name not in ALSO_OFF))
 
 DATES = (
     *("2028-01-01 00:10", "2029-04-17 04:20", "2031-08-13 08:30", "2032-02-29 12:40"),
@@ -60,7 +65,15 @@ DATES = (
 )
 """Each day of the week, in another month and at another hour, with both ends of a year."""
 
-UNREACHABLE = tuple(n for n in Network if n not in {Network.ANSWERS, Network.REDIRECT})
+# The longest wait comes first, so that others fit beside it.
+UNREACHABLE = (
+    Network.SILENT_NAME_SERVER,
+    *(
+        network
+        for network in Network
+        if network not in {Network.ANSWERS, Network.REDIRECT, Network.SILENT_NAME_SERVER}
+    ),
+)
 REPEATS = 2
 
 
@@ -115,7 +128,8 @@ def _commands(known: Iterable[Subcommand]) -> Iterator[Run]:
     """Each subcommand, with each format that it takes, ending well."""
     for subcommand in known:
         argv = subcommand.argv()
-        yield _run(subcommand.name, argv, fonts=False)
+        # One shows what matplotlib keeps.
+        yield _run(subcommand.name, argv, fonts=subcommand.name != "plot pd")
         if f"{MATRIX}.hic" not in argv:
             continue
         # Plots refuse .cool; that is among the failures.
@@ -244,12 +258,13 @@ def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Every variable that is said, or could be thought, to switch telemetry off."""
     main, other = SWITCHES
     tested = [(subcommand, OFF) for subcommand in known]
-    values = {other: SWITCH_VALUES} | OTHER_SWITCHES
-    alone = [(name,) for name in values if name not in WITHOUT_SWITCHING]
-    for number, names in enumerate((*alone, WITHOUT_SWITCHING)):
-        some = [*_by_one_name(known, number)]
-        for subcommand, *chosen in _beside(some, *(values[name] for name in names)):
-            tested.append((subcommand, dict(zip(names, chosen, strict=True))))
+    lists: Sequence[Mapping[str, Sequence[str]]] = {other: SWITCH_VALUES}, NOT_OFF
+    for number, values in enumerate(lists):
+        for subcommand, *chosen in _beside([*_by_one_name(known, number)], *values.values()):
+            tested.append((subcommand, dict(zip(values, chosen, strict=True))))
+    for name, off in ALSO_OFF.items():
+        pairs = _beside([*_by_one_name(known)][:2], off)
+        tested += [(subcommand, {name: value}) for subcommand, value in pairs]
     for subcommand, environment in tested:
         name = switch_name(subcommand.name, environment)
         yield _run(name, subcommand.argv(), environment=environment)
@@ -428,9 +443,8 @@ def _unreachable() -> Iterator[Run]:
     for repeat in range(REPEATS):
         yield replace(base, name=delay_name("off", repeat), environment=OFF)
     for network in (Network.ANSWERS, *UNREACHABLE):
-        # Of a long wait, what a busy machine adds is a small part; one has to be exact.
-        once = network.waits and network is not Network.SILENT
-        for repeat in range(1 if once else REPEATS):
+        # Of a long wait, what a busy machine adds is a small part.
+        for repeat in range(1 if network.waits else REPEATS):
             yield replace(
                 base,
                 name=delay_name(network, repeat),

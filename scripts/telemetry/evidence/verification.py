@@ -103,7 +103,7 @@ def evidence(plan: Plan, observations: Mapping[str, Sequence[Observation]]) -> E
 def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
     """Put together what is kept of a verification."""
     return Verification(
-        version=2,
+        version=3,
         stripepy_hic=evidence.versions["stripepy-hic"],
         claims=[_claim(judgement) for judgement in judgements],
         fields=_fields(evidence),
@@ -133,8 +133,8 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
             namespaces=have_namespaces(),
             counts={j.claim.id: dict(j.counts) for j in judgements},
             delays={
-                delay.network.value: (round(delay.least, 1), round(delay.most, 1))
-                for delay in unreachable.delays(evidence)
+                network.value: round(seconds, 1)
+                for network, seconds in unreachable.delays(evidence).items()
             },
             examples=_examples(evidence),
         ),

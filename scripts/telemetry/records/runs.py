@@ -176,6 +176,7 @@ class Wire:
     look_ups: tuple[str, ...] = ()  # names that the name server was asked for
     tunnels: tuple[tuple[str, Mapping[str, str]], ...] = ()  # requests to the proxy, with headers
     connections: int = 0  # how many connections the collector accepted
+    waited: tuple[float, ...] = ()  # seconds after which a client that got no answer hung up
     left_running: tuple[str, ...] = ()  # command lines of processes that it left behind
     host_name: str = ""  # what the machine was called
 

@@ -8,7 +8,7 @@ from docutils import nodes
 from docutils.nodes import Node
 
 from telemetry.records.claims import ClaimResult, Verdict
-from telemetry.records.words import capitalised, ranged, summed_up
+from telemetry.records.words import capitalised, summed_up
 from telemetry.site import markup
 from telemetry.site.content import MARKS
 from telemetry.site.fields import subcommands_of
@@ -149,15 +149,10 @@ def show_delays(page: Page) -> list[Node]:
     measured = page.content.verification.this_run.delays.items()
     if not measured:
         return [markup.paragraph("Not tested here: this machine has no network namespaces.")]
-    longest = max(most for _, (_, most) in measured) or 1
+    longest = max(seconds for _, seconds in measured) or 1
     rows = [
-        (
-            capitalised(met),
-            markup.bar(ranged(str(least), str(most)), least, most, longest),
-            # A thousand times as many seconds.
-            ranged(*(f"{seconds * 1000 / 60:.0f}" for seconds in (least, most))),
-        )
-        for met, (least, most) in sorted(measured, key=lambda one: -one[1][1])
+        (capitalised(met), markup.bar(seconds, longest), f"{seconds * 1000 / 60:.0f}")
+        for met, seconds in sorted(measured, key=lambda one: -one[1])
     ]
     headings = "Situation", "Seconds", "Minutes for 1,000 commands in a row"
     return [markup.table("Delay at the end of a command", headings, rows)]

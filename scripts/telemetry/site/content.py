@@ -137,10 +137,10 @@ class Content:
         measured = [delays[network] for network in networks if network in delays]
         if not measured:
             return "some seconds"
-        least, most = min(least for least, _ in measured), max(most for _, most in measured)
-        if most < 1:
+        if max(measured) < 1:
             return "less than a second"
-        return f"about {ranged(str(round(least)), str(round(most)))} seconds"
+        ends = (str(round(end)) for end in (min(measured), max(measured)))
+        return f"about {ranged(*ends)} seconds"
 
 
 def look_up(names: Mapping[str, Value], name: str, what: str) -> Value:

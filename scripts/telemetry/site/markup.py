@@ -66,12 +66,11 @@ def picture(svg: str) -> Node:
     return addnodes.only("", nodes.raw("", svg, format="html"), expr="not epub")
 
 
-def bar(numbers: str, least: float, most: float, whole: float) -> Node:
-    """Numbers, and for the eye a bar from 0 to `most`, faint from `least` on."""
-    rects = (f'<rect width="{end / whole:.3f}" height="1"/>' for end in (most, least))
+def bar(number: float, whole: float) -> Node:
+    """A number, and for the eye a bar."""
     start = '<svg class="bar" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">'
-    shown = picture(f"{start}{''.join(rects)}</svg>")
-    return inline(inline(numbers, class_="numbers"), shown, class_="measured")
+    shown = picture(f'{start}<rect width="{number / whole:.3f}" height="1"/></svg>')
+    return inline(inline(str(number), class_="numbers"), shown, class_="measured")
 
 
 def bullets(items: Iterable[Piece], class_: str = "") -> nodes.bullet_list:

@@ -107,7 +107,7 @@ def show_release_timeline(page: Page) -> list[Node]:
             rows.append((named, "-", setup.told_state))
             continue
         now, count = setup.fields, len(setup.fields)
-        fields = markup.bar(str(count), count, count, most)
+        fields = markup.bar(count, most)
         told: list[Piece] = []
         for word, here, there in ("new", now, before), ("gone", before, now):
             if names := [name for name in here if name not in there]:

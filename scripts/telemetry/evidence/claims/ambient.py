@@ -10,8 +10,8 @@ from telemetry.table.differences import Effect, describe, effects
 # What `OTEL_RESOURCE_ATTRIBUTES` overrides of what is sent; StripePy's own attributes come first.
 OVERRIDDEN = {"service.instance.id", "params.k"}
 
-# Longer than what two runs in the same network can differ by.
-WAIT_SECONDS = 3.0
+# More than what two runs in the same network can differ by.
+WAIT_SECONDS = 2.0
 
 
 def effects_of(evidence: Evidence, seen: Observation) -> list[Effect]:
@@ -20,14 +20,14 @@ def effects_of(evidence: Evidence, seen: Observation) -> list[Effect]:
         return [Effect("trust", "decides whose certificates are trusted")] if seen.bodies else []
     if seen.run.network is Network.SILENT:
         plain = evidence.by_name.get(delay_name(Network.SILENT, 0))
-        waited = plain.seconds_at_exit if plain else 0.0
-        return (
-            []
-            if abs(seen.seconds_at_exit - waited) < WAIT_SECONDS
-            else [Effect("wait", "changes how long it waits")]
-        )
+        changed = plain and abs(_waited(seen) - _waited(plain)) > WAIT_SECONDS
+        return [Effect("wait", "changes how long it waits")] if changed else []
     plain = evidence.by_name.get(seen.run.subcommand)
     return effects(plain, seen, evidence.dictionary) if plain else []
+
+
+def _waited(seen: Observation) -> float:
+    return sum(seen.seen_on_wire.waited) if seen.seen_on_wire else 0.0
 
 
 @claim(

@@ -1,7 +1,7 @@
 """Switching telemetry off."""
 
 from telemetry.box.world import DATA_HOSTS
-from telemetry.evidence.conditions import OFF, OTHER_SWITCHES, SWITCH_VALUES, SWITCHES
+from telemetry.evidence.conditions import ALSO_OFF, NOT_OFF, OFF, SWITCH_VALUES, SWITCHES
 from telemetry.evidence.judging import Trial, Void, claim, untimed_messages
 from telemetry.evidence.subcommands import together_name
 from telemetry.records.runs import Observation
@@ -38,7 +38,6 @@ def _silences(trial: Trial, variable: str, *values: str, silent: bool) -> None:
 def off_by_presence(trial: Trial) -> None:
     for variable in SWITCHES:
         _silences(trial, variable, *SWITCH_VALUES, silent=True)
-    trial.facts["values"] = str(len(SWITCH_VALUES))
 
 
 @claim(
@@ -80,7 +79,7 @@ def off_download(trial: Trial) -> None:
     source="cli/telemetry.py",
 )
 def do_not_track(trial: Trial) -> None:
-    _silences(trial, "DO_NOT_TRACK", *OTHER_SWITCHES["DO_NOT_TRACK"], silent=False)
+    _silences(trial, "DO_NOT_TRACK", *NOT_OFF["DO_NOT_TRACK"], silent=False)
 
 
 @claim(
@@ -89,10 +88,8 @@ def do_not_track(trial: Trial) -> None:
     ("commands", "switches"),
 )
 def off_sdk_disabled(trial: Trial) -> None:
-    values = OTHER_SWITCHES["OTEL_SDK_DISABLED"]
-    true = {value for value in values if value.lower() == "true"}
-    _silences(trial, "OTEL_SDK_DISABLED", *true, silent=True)
-    _silences(trial, "OTEL_SDK_DISABLED", *({*values} - true), silent=False)
+    _silences(trial, "OTEL_SDK_DISABLED", *ALSO_OFF["OTEL_SDK_DISABLED"], silent=True)
+    _silences(trial, "OTEL_SDK_DISABLED", *NOT_OFF["OTEL_SDK_DISABLED"], silent=False)
 
 
 @claim(
@@ -100,9 +97,8 @@ def off_sdk_disabled(trial: Trial) -> None:
     ("commands", "switches"),
 )
 def off_sampler(trial: Trial) -> None:
-    off, *others = OTHER_SWITCHES["OTEL_TRACES_SAMPLER"]
-    _silences(trial, "OTEL_TRACES_SAMPLER", off, silent=True)
-    _silences(trial, "OTEL_TRACES_SAMPLER", *others, silent=False)
+    _silences(trial, "OTEL_TRACES_SAMPLER", *ALSO_OFF["OTEL_TRACES_SAMPLER"], silent=True)
+    _silences(trial, "OTEL_TRACES_SAMPLER", *NOT_OFF["OTEL_TRACES_SAMPLER"], silent=False)
 
 
 @claim(
@@ -112,8 +108,7 @@ def off_sampler(trial: Trial) -> None:
     source="cli/telemetry.py",
 )
 def exporter_none(trial: Trial) -> None:
-    values = OTHER_SWITCHES["OTEL_TRACES_EXPORTER"]
-    _silences(trial, "OTEL_TRACES_EXPORTER", *values, silent=False)
+    _silences(trial, "OTEL_TRACES_EXPORTER", *NOT_OFF["OTEL_TRACES_EXPORTER"], silent=False)
 
 
 @claim(
