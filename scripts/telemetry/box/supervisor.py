@@ -1,8 +1,7 @@
 """The supervisor of one unmodified run: a process in namespaces of its own, with the servers.
 
 There the installed console script is started by exec with its own interpreter, as a shell would do
-it: nothing of it is replaced. Only the thread that importing hictkpy starts, which keeps a core
-busy until its process ends, is given a low priority.
+it: nothing of it is replaced.
 """
 
 import contextlib
@@ -23,15 +22,12 @@ from telemetry.box.servers import LOOPBACK, NOWHERE, Servers, start
 from telemetry.box.world import World
 from telemetry.capture import namespaces
 from telemetry.capture.folder import PrivateFolder
-from telemetry.capture.process import started, wait
+from telemetry.capture.process import children, started, wait
 from telemetry.records.files import ROOT
 from telemetry.records.runs import NO_NAMESPACES, Ending, Network, Observation, Run, Wire
 
 # The least that a pipe can hold; filled, it holds a run up when its output begins.
 PIPE_BYTES = 4096
-
-# With the lowest, some ends were seconds late beside others that start: they wait for that thread.
-LOW_PRIORITY = 15
 
 
 def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
@@ -168,7 +164,6 @@ def _started(
             os.close(reading)
     command = [*run.prefix, str(world.interpreter.with_name("stripepy")), *run.argv]
     with started(command, folder, environment, **options) as process:
-        start(_quieten, process.pid)
         if run.terminal:
             start(_drain, reading, folder.root / "stdout")
         elif held_up:
@@ -216,42 +211,8 @@ def _leftovers() -> list[str]:
         except ChildProcessError:
             return []
     left = []
-    for process in _children(os.getpid()):
+    for process in children(os.getpid()):
         command = Path("/proc", str(process), "cmdline").read_bytes().replace(b"\0", b" ")
         left.append(command.decode(errors="replace").strip())
         os.kill(process, signal.SIGKILL)
     return left or ["a process"]
-
-
-def _children(process: int) -> list[int]:
-    return [
-        int(child)
-        for task in Path("/proc", str(process), "task").glob("*/children")
-        for child in task.read_text().split()
-    ]
-
-
-def _quieten(process: int) -> None:
-    """Give each thread of a process and its children that only spins a small share of time.
-
-    It never waits for anything, unlike the thread that sends.
-    """
-    quiet: set[int] = set()
-    while True:
-        time.sleep(0.03)
-        family = [process]
-        for parent in family:
-            with contextlib.suppress(OSError, ValueError):
-                family += _children(parent)
-                for task in Path("/proc", str(parent), "task").iterdir():
-                    thread = int(task.name)
-                    if thread not in {parent, *quiet} and _spins(task):
-                        os.setpriority(os.PRIO_PROCESS, thread, LOW_PRIORITY)
-                        quiet.add(thread)
-
-
-def _spins(task: Path) -> bool:
-    """Whether a thread has worked for 0.02 s without having waited once."""
-    worked = sum(map(int, (task / "stat").read_text().rpartition(")")[2].split()[11:13]))
-    waited = "\nvoluntary_ctxt_switches:\t0\n" not in (task / "status").read_text()
-    return worked >= 0.02 * os.sysconf("SC_CLK_TCK") and not waited
