@@ -152,6 +152,7 @@ PROXIED = tuple(
     f"proxy: {name}"
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY")
 )
+FETCHING = ("download", "download: fetched by name")
 DOWNLOADED = ("any", "off", "fetched by name", "fetched, off")
 REFUSED, SILENT = "the connection is refused", "the collector accepts and never answers"
 
@@ -184,7 +185,7 @@ TOGETHER = {
         ),
         "a known limit is mended": Change(
             (CALL, '_interactions": normalization is None', '_interactions": normalization == "NONE"'),
-            "raw-interactions", "expected false", ("call", "options of call together"), STALE,
+            "raw-interactions", "expected ('false', 0)", ("call", "call .mcool"), STALE,
         ),
         "more is sent at a terminal": Change(
             parameter("terminal", "sys.stdout.isatty()"),
@@ -266,6 +267,10 @@ TOGETHER = {
         "a field comes only when a download without a name succeeds": Change(
             parameter("anything", '"--name" not in sys.argv', FETCHED),
             "fields", "undocumented-field: params.anything", ("download: any, fetched",),
+        ),
+        "a field comes only with a normalisation that there is": Change(
+            (CALL, '                "params.nproc": nproc,\n', '                "params.nproc": nproc, **({} if normalization == "NONE" else {"params.normalised": 1}),\n'),
+            "fields", "undocumented-field: params.normalised", ("call .mcool",),
         ),
         "another host is asked for only when a download succeeds": Change(
             (DOWNLOAD, '"unknown" if format is None else format,', f'"unknown" if format is None else (exec({REACH_OUT!r}), format)[1],'),
@@ -527,6 +532,10 @@ TOGETHER = {
             before(VIEW, VIEWING, "import ctypes; c = ctypes.CDLL(None); c.connect(c.socket(2, 1, 0), b'\\x02\\x00\\x01\\xbb\\xc0\\x00\\x02\\x01' + bytes(8), 16)"),
             "only-collector", "192.0.2.1:443", VIEWED,
         ),
+        "somebody is pinged": Change(
+            before(VIEW, VIEWING, "__import__('socket').socket(2, 2, 1).sendto(b'\\x08\\0' + bytes(6), ('192.0.2.1', 0))"),
+            "only-collector", "192.0.2.1, as a ping", VIEWED,
+        ),
         "a datagram goes to the collector": Change(
             before(VIEW, VIEWING, "__import__('socket').socket(2, 2).sendto(b'zqx', ('127.0.0.1', 4319))"),
             "only-collector", "connection to 127.0.0.1:4319", VIEWED,
@@ -560,6 +569,14 @@ TOGETHER = {
         "a switch is ignored by one subcommand": Change(
             (TELEMETRY, OFF, f'subcommand != "view" and {OFF}'),
             "off-by-presence", "stripepy view", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
+        ),
+        "a data set's host is told who asks": Change(
+            (DOWNLOAD, "urllib.request.Request(url)", "urllib.request.Request(url, headers={'X-Zqx': __import__('os').environ['USER']})"),
+            "nothing-planted", "the user's name: as it is", FETCHING,
+        ),
+        "a data set's host is told more": Change(
+            (DOWNLOAD, 'url = dset["url"]', 'url = dset["url"] + "&zqx=1"'),
+            "data-requests", "download=1&zqx=1", FETCHING,
         ),
         "a download sends in spite of the switch": Change(
             (TELEMETRY, OFF, f'subcommand != "download" and {OFF}'),

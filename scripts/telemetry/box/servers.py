@@ -39,6 +39,7 @@ WITHOUT_ROUTES = frozenset({Network.NO_NETWORK, Network.NO_ROUTE})
 
 ALL_PACKETS = 3
 SYN, SYN_ACK = 0x02, 0x12
+PINGS = {(socket.IPPROTO_ICMP, 8), (socket.IPPROTO_ICMPV6, 128)}
 
 ADDRESSES = (RdataType.A, RdataType.AAAA)
 
@@ -72,6 +73,7 @@ class Servers:
     run: Run
     world: World
     requests: list[Request] = field(default_factory=list)
+    fetches: list[Request] = field(default_factory=list)
     look_ups: list[str] = field(default_factory=list)
     server_names: list[str | None] = field(default_factory=list)
     tunnels: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -229,6 +231,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _TlsServer
 
+    def take(self) -> Request:
+        """Return the request that has come."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        shown: Any = self.connection.getpeercert() or {}
+        names = [value for _, value in shown.get("subjectAltName", ())]
+        return Request(self.requestline, tuple(self.headers.items()), body, ", ".join(names))
+
     def answer(self, status: int, headers: dict[str, str], content: bytes = b"") -> None:
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
@@ -244,11 +253,7 @@ class _Collector(_Handler):
     """An OTLP/HTTP receiver."""
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        shown: Any = self.connection.getpeercert() or {}
-        names = [value for _, value in shown.get("subjectAltName", ())]
-        request = Request(self.requestline, tuple(self.headers.items()), body, ", ".join(names))
-        self.server.servers.requests.append(request)
+        self.server.servers.requests.append(self.take())
         network = self.server.servers.run.network
         self.answer(STATUS[network], HEADERS.get(network, {}))
 
@@ -264,11 +269,12 @@ class _WebSite(_Handler):
     """A web site that sends one file, whatever is asked for."""
 
     def do_GET(self) -> None:
+        self.server.servers.fetches.append(self.take())
         self.answer(200, {}, (self.server.servers.world.files / "data").read_bytes())
 
 
 class _Packets:
-    """Keeps where packets go in this network: each new connection and datagram, whoever sends it.
+    """Keeps where packets go in this network: connections, datagrams and pings, whoever sends them.
 
     Args:
         known: Ports on loopback of the servers for TCP.
@@ -298,13 +304,13 @@ class _Packets:
         else:
             protocol, ends = packet[6], (packet[8:24], packet[24:40])
             family, form, rest = socket.AF_INET6, "[{}]:{}", packet[40:]
-        if protocol == socket.IPPROTO_UDP or (
+        addresses = [socket.inet_ntop(family, end) for end in ends]
+        if (protocol, rest[0]) in PINGS:
+            self.found[f"{addresses[1]}, as a ping"] = None
+        elif protocol == socket.IPPROTO_UDP or (
             protocol == socket.IPPROTO_TCP and rest[13] & SYN_ACK == SYN
         ):
             ports = (int.from_bytes(rest[at : at + 2]) for at in (0, 2))
-            source, target = (
-                form.format(socket.inet_ntop(family, end), port)
-                for end, port in zip(ends, ports, strict=True)
-            )
+            source, target = map(form.format, addresses, ports)
             if not self.known & {(protocol, source), (protocol, target)}:
                 self.found[target] = None

@@ -64,6 +64,7 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
         sealed=True,
         seen_on_wire=Wire(
             requests=tuple(servers.requests),
+            fetches=tuple(servers.fetches),
             look_ups=tuple(servers.look_ups),
             tunnels=tuple(servers.tunnels),
             connections=servers.connections[world.port] - len(servers.tunnels),

@@ -35,6 +35,7 @@ from telemetry.evidence.variables import WITHOUT_EFFECT, Setting
 from telemetry.records.runs import Ending, Mode, Network, Run
 
 NOT_THERE = PLANTED["the text of an error"]
+NORMALISATION = PLANTED["a normalisation"]
 
 MATRICES = {f"{MATRIX}.{form}": f"matrix.{form}" for form in ("hic", "cool", "mcool")}
 INPUTS = {**MATRICES, RESULT: "result.hdf5", "ZqxCut.hdf5": "cut.hdf5"}
@@ -132,10 +133,11 @@ def _commands(known: Iterable[Subcommand]) -> Iterator[Run]:
         yield _run(subcommand.name, argv, fonts=subcommand.name != "plot pd")
         if f"{MATRIX}.hic" not in argv:
             continue
-        # Plots refuse .cool; that is among the failures.
-        for form in ("cool", "mcool") if subcommand.name == "call" else ("mcool",):
-            words = tuple(word.replace(f"{MATRIX}.hic", f"{MATRIX}.{form}") for word in argv)
-            yield _run(f"{subcommand.name} .{form}", words)
+        # Plots refuse .cool; that is among the failures. Only .mcool has a normalisation here.
+        for form, *rest in (("cool",), ("mcool", "--normalization", NORMALISATION)):
+            if subcommand.name == "call" or form == "mcool":
+                words = tuple(word.replace(f"{MATRIX}.hic", f"{MATRIX}.{form}") for word in argv)
+                yield _run(f"{subcommand.name} .{form}", (*words, *rest))
 
 
 def _failures() -> Iterator[Run]:
@@ -146,7 +148,7 @@ def _failures() -> Iterator[Run]:
         ("call: no such resolution", ("call", hic, "12345")),
         (
             "call: no such normalisation",
-            ("call", hic, RESOLUTION, "-n", PLANTED["a normalisation"]),
+            ("call", hic, RESOLUTION, "-n", NORMALISATION),
         ),
         ("call: not a matrix", ("call", "ZqxCut.hdf5", RESOLUTION)),
         ("call: no such folder", ("call", hic, RESOLUTION, "-o", f"{NOT_THERE}/{RESULT}")),

@@ -146,7 +146,8 @@ def _fill(folder: Path) -> None:
         # As many chromosomes as genomes have; those that are short are left out of the search.
         many = _chromosomes() | {f"ZqxShort{number}": 500_000 for number in range(20)}
         coolers.make_cooler(folder / "matrix.cool", many, texts)
-        coolers.make_cooler(folder / "matrix.mcool", _chromosomes(), texts)
+        name = PLANTED["a normalisation"]
+        coolers.make_cooler(folder / "matrix.mcool", _chromosomes(), texts, name)
         (folder / "cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
         (folder / "data").write_bytes(b"a small data set")
         absent = folder / "absent" / "opentelemetry" / "__init__.py"

@@ -173,6 +173,7 @@ class Wire:
     """What an unmodified run did to the world around it."""
 
     requests: tuple[Request, ...] = ()  # what reached the collector
+    fetches: tuple[Request, ...] = ()  # what reached the hosts of the data that it asked for
     look_ups: tuple[str, ...] = ()  # names that the name server was asked for
     tunnels: tuple[tuple[str, Mapping[str, str]], ...] = ()  # requests to the proxy, with headers
     connections: int = 0  # how many connections the collector accepted

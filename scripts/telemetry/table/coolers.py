@@ -21,11 +21,15 @@ ATTRIBUTES = {
 
 
 def make_cooler(
-    path: Path, chromosomes: Mapping[str, int] = CHROMOSOMES, texts: Mapping[str, str] = ATTRIBUTES
+    path: Path,
+    chromosomes: Mapping[str, int] = CHROMOSOMES,
+    texts: Mapping[str, str] = ATTRIBUTES,
+    normalisation: str = "",
 ) -> None:
     """Write the sample contact map in place of any file there; as .mcool, with one resolution.
 
-    Chromosomes have lengths in bp, and texts are what the file says of itself.
+    Chromosomes have lengths in bp, texts are what the file says of itself, and a normalisation by
+    that name, if any, changes nothing.
     """
     lengths = np.array(list(chromosomes.values()), dtype=np.int32)
     bins = np.array([bins_in(length) for length in chromosomes.values()])
@@ -46,6 +50,8 @@ def make_cooler(
         "indexes/chrom_offset": np.concatenate([[0], np.cumsum(bins)]),
         "indexes/bin1_offset": np.searchsorted(rows, np.arange(bins.sum() + 1)),
     }
+    if normalisation:
+        tables[f"bins/{normalisation}"] = np.ones(len(starts))
     attributes = {
         "format": "HDF5::Cooler",
         "format-version": 3,

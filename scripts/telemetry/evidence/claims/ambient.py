@@ -1,6 +1,6 @@
 """What the user's own settings change: environment variables that were meant for other programs."""
 
-from telemetry.evidence.conditions import LEAKS, OTHER_SWITCHES, SWITCHES, delay_name
+from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCHES, delay_name
 from telemetry.evidence.judging import Evidence, Trial, claim
 from telemetry.evidence.variables import EFFECTIVE, SET_ALWAYS
 from telemetry.records.runs import Network, Observation
@@ -169,4 +169,3 @@ def leaks_unset(trial: Trial) -> None:
     )
     trial.expect(leaked != theirs, "with the variables set, the same is sent as without them")
     trial.expect_equal(ours, theirs, "with the variables unset, what is sent")
-    trial.facts["command"] = f"env -u {' -u '.join(LEAKS)} stripepy"

@@ -301,16 +301,15 @@ def _has_parameters(trial: Trial, seen: Observation) -> bool:
 
 @claim(
     "`params.contact_map_raw_interactions` is false whether or not interactions were normalised.",
-    ("commands", "options"),
+    ("commands",),
     reason="StripePy gives a missing normalisation a name before it checks whether there is one.",
     source="cli/call.py",
 )
 def raw_interactions(trial: Trial) -> None:
-    normalised = trial.runs("options", where=lambda seen: "--normalization" in seen.run.argv)
-    for seen in (trial.run("call"), *normalised):
-        if seen.run.subcommand == "call":
-            sent = trial.evidence.values(seen).get("params.contact_map_raw_interactions")
-            trial.expect_equal(sent, "false", f"what `{seen.run.command}` sends")
+    for name in ("call", "call .mcool"):
+        seen = trial.run(name)
+        sent = trial.evidence.values(seen).get("params.contact_map_raw_interactions")
+        trial.expect_equal((sent, seen.exit_status), ("false", 0), f"`{seen.run.command}` sends")
 
 
 @claim(

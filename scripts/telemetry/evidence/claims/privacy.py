@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from telemetry.box.world import DATA_HOSTS
 from telemetry.evidence import planted
 from telemetry.evidence.judging import Trial, Void, claim
 from telemetry.evidence.subcommands import OTHER
@@ -83,7 +84,7 @@ def _told(seen: Observation) -> bytes:
     parts: list[bytes] = [*seen.bodies, *(text.encode() for text in seen.attempts)]
     parts += [str(settings).encode() for settings in seen.exporters]
     if seen.seen_on_wire:
-        for request in seen.wire.requests:
+        for request in (*seen.wire.requests, *seen.wire.fetches):
             parts += [request.line.encode(), request.wire, request.client.encode()]
             parts += [f"{name}: {value}".encode() for name, value in request.headers]
         parts += [text.encode() for text in seen.wire.look_ups]
@@ -217,6 +218,33 @@ def only_collector(trial: Trial) -> None:
             messages = 2 if seen.run.name.startswith("twice") else 1
             what = f"`{seen.run.command}`: {connections} connections for {requests} messages"
             trial.expect(connections == requests <= messages, what)
+
+
+@claim(
+    "When `stripepy download` fetches a data set, its requests hold the data set's address and the"
+    " headers that Python adds, and nothing else.",
+    ("commands", "downloads"),
+)
+def data_requests(trial: Trial) -> None:
+    python = ".".join(trial.evidence.versions["python"].split(".")[:2])
+    added = {
+        "accept-encoding": "identity",
+        "connection": "close",
+        "user-agent": f"Python-urllib/{python}",
+    }
+    listed = trial.run("download").stdout
+    for seen in trial.runs("downloads", where=lambda seen: bool(seen.run.hosts)):
+        what = f"`{seen.run.command}`"
+        trial.expect(bool(seen.wire.fetches), f"{what} fetched nothing")
+        for request in seen.wire.fetches:
+            headers = {name.lower(): value for name, value in request.headers}
+            host = headers.pop("host")
+            trial.expect_equal(headers, added, f"headers from {what}")
+            # The list has no data sets for tests.
+            of_tests = "test" in seen.run.command
+            target = request.line.removeprefix("GET ").removesuffix(" HTTP/1.1")
+            known = host in DATA_HOSTS and (of_tests or f'"https://{host}{target}"' in listed)
+            trial.expect(known and not request.wire, f"{what} asks {host} for {target}")
 
 
 STORING = (
