@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run the newest StripePy with today's newest dependencies, and compare with what the site says.
 
-What changed is told as the text of an issue, at first without its cause. Exit status: 0 all as it
-was, 2 wrong usage, 3 something could not be fetched, 4 there is a new release of StripePy,
+What changed is printed as the text of an issue, at first without its cause. Exit status: 0 nothing
+changed, 2 wrong usage, 3 something could not be fetched, 4 there is a new release of StripePy,
 5 something changed.
 """
 
@@ -38,7 +38,7 @@ def main() -> int:
         "--issue", type=Path, metavar="FILE", help="write the text of the issue to this file, too"
     )
     parser.add_argument(
-        "--no-bisect", action="store_true", help="do not ask which package brought a change"
+        "--no-bisect", action="store_true", help="do not look for the package that caused a change"
     )
     options = parser.parse_args()
     dictionary, committed = fields.load(), releases.load().newest()

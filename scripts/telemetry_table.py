@@ -89,7 +89,7 @@ def _notes(seen: Observation) -> Iterator[str]:
     if seen.exit_status != 0:
         yield f"stripepy {ending(seen)}"
     if left_out := sorted(name for name in os.environ if CHANGES.fullmatch(name)):
-        yield f"your {', '.join(left_out)} would change what is sent, and had no part in this"
+        yield f"your {', '.join(left_out)} would change what is sent, but had no effect here"
     address = seen.exporters[0].get("endpoint")
     yield f"not sent: {len(seen.body)} bytes before compression, for {address}"
 

@@ -68,7 +68,7 @@ def made(
     fill: Callable[[Path], None] = lambda _: None,
     empties_temporary: bool = False,
 ) -> Iterator[World]:
-    """Make a world that is there as long as the context.
+    """Make a world that lasts as long as the context.
 
     Args:
         endpoint: Address of the collector, as stripepy gives it to its exporter.

@@ -126,7 +126,7 @@ class PrivateFolder:
         variables: Mapping[str, str],
         texts: Mapping[str, str],
     ) -> dict[str, str]:
-        """Return the environment of a run, of which nothing else is the caller's choice.
+        """Return the environment of a run, which takes nothing else from the caller.
 
         Args:
             run: The run.

@@ -157,7 +157,7 @@ def typed(run: Run) -> str:
 
 
 def ending(seen: Observation) -> str:
-    """Say how a run ended that failed."""
+    """Say how a failed run ended."""
     return f"ended with exit status {seen.exit_status}: {last_error(seen)}"
 
 
@@ -181,7 +181,7 @@ def last_error(seen: Observation) -> str:
 
 
 def installing(interpreter: Path | str = sys.executable) -> str:
-    """Say how a stripepy that does not run is mended."""
+    """Say how to mend a stripepy that does not run."""
     pip = f"{interpreter} -m pip install --upgrade stripepy-hic"
     return f"unset PYTHONPATH if it is for another Python, or {pip}" if caller_paths() else pip
 

@@ -79,7 +79,7 @@ class Evidence(Known):
         return differences.settled(seen, self.dictionary)
 
     def differing(self, one: Observation, other: Observation) -> list[str]:
-        """Return the fields that two runs do not send alike, but for what differs by run."""
+        """Return the fields that two runs send differently, but for what differs by run."""
         return sorted(dict(self.settled(one).items() ^ self.settled(other).items()))
 
 

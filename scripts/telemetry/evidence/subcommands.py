@@ -184,7 +184,7 @@ def together_name(subcommand: str) -> str:
 def together(subcommand: Subcommand, number: int) -> dict[str, str]:
     """Return options that can stand beside each other, with a value each.
 
-    Of an option that is not sent, another number gives another value.
+    For an option that is not sent, the number chooses the value.
     """
     values: dict[str, str] = {}
     excluded = {

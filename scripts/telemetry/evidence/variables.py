@@ -181,7 +181,7 @@ class Setting:
 
     @property
     def is_wait(self) -> bool:
-        """Whether it could decide how long is waited for an answer."""
+        """Whether it could decide how long to wait for an answer."""
         return all(WAIT.fullmatch(name) for name in self.environment)
 
 

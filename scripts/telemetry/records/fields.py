@@ -59,7 +59,7 @@ Outcome = Literal["success", "failure", "interruption"]
 SENSITIVITIES: Mapping[Sensitivity, str] = {
     "technical": "It describes software, a kind of machine, or the message itself; many users share"
     " its value, or it is new in each run.",
-    "usage": "It says how StripePy was used, by choices that StripePy offers, or how that went.",
+    "usage": "It says which of the choices that StripePy offers were made, or how the run went.",
     "free text": "It holds what a user typed.",
     "identifying with other data": "By itself it names nobody; together with data from elsewhere,"
     " it could help to find out who ran StripePy.",
@@ -184,7 +184,7 @@ class Dictionary(dict[str, Field]):
         return found
 
     def varies(self, name: str) -> bool:
-        """Whether something else than the command decides a field's value."""
+        """Whether something other than the command decides a field's value."""
         return name in self and self[name].varies != "no"
 
     def meaning(self, name: str, member: str = "") -> str:

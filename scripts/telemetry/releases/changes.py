@@ -10,7 +10,7 @@ from telemetry.records.releases import Change, ChangeKind, History, Setup, Step,
 def changes(before: Setup, after: Setup) -> list[Change]:
     """Return what differs from one set-up to another: fields first, then all around them.
 
-    What was tested with one of them alone is no difference.
+    What was tested with only one of them is no difference.
     """
     return [
         Change(kind=kind, what=what, before=then, after=now)

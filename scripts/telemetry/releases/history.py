@@ -74,7 +74,7 @@ def resolve(job: Job) -> Environment:
 
 
 def looking(dictionary: Dictionary, tell: Callable[[Setup], None] = lambda _: None) -> Look:
-    """Return what looks at a job, once: runs the release, and tells what it sent."""
+    """Return a function that runs the release of a job, once, and tells what it sent."""
 
     @cache
     def look(job: Job) -> Setup:

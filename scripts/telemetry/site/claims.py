@@ -100,7 +100,7 @@ def show_options(page: Page) -> list[Node]:
 def show_switches(page: Page) -> list[Node]:
     values = defaultdict[tuple[str, str], list[Piece]](list)
     for switch in page.content.verification.switches:
-        value = markup.literal(switch.value) if switch.value else "nothing"
+        value = markup.literal(switch.value) if switch.value else "empty"
         some = f"{', '.join(switch.silent)} send nothing" if switch.silent else "no effect"
         effect = "nothing is sent" if switch.switches_off else some
         values[switch.variable, effect].append(value)

@@ -136,7 +136,7 @@ class Content:
         delays = self.verification.this_run.delays
         measured = [delays[network] for network in networks if network in delays]
         if not measured:
-            return "some seconds"
+            return "a few seconds"
         if max(measured) < 1:
             return "less than a second"
         ends = (str(round(end)) for end in (min(measured), max(measured)))

@@ -116,7 +116,7 @@ def _table(page: Page, title: str, heading: str, cells: Mapping[Names, Piece]) -
     """A table of fields; what is the same for most of them stands above it, once."""
     whys = _shared(page.content.dictionary[name].why for name, *_ in cells)
     classes = _shared(_class(page, name) for name, *_ in cells)
-    headings = "Field", heading, "What it says, and why it is collected"
+    headings = "Field", heading, "Meaning, reason and sensitivity"
     rows = [(_headed(page, n), cell, _meaning(page, n, whys, classes)) for n, cell in cells.items()]
     table = markup.table(title, headings, rows, "telemetry-table")
     [body] = table.findall(nodes.tbody)

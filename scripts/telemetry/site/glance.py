@@ -35,8 +35,8 @@ class Answer(NamedTuple):
 
 ANSWERS = (
     Answer("On by default", "yes", (Ground("one-span", "Each run of a `stripepy` … sends"),)),
-    Answer("When it sends", "once in each run", (Ground("one-span", "Each run … one message"),)),
-    Answer("Notice at first run", "none", (Ground("no-notice", "does not tell its users", LIMIT),)),
+    Answer("When it sends", "once per run", (Ground("one-span", "Each run … one message"),)),
+    Answer("Notice on first run", "none", (Ground("no-notice", "does not tell its users", LIMIT),)),
     Answer(
         "Status command",
         "none",
@@ -49,7 +49,7 @@ ANSWERS = (
     ),
     Answer(
         "Identifiers",
-        "new in each run, so none links two runs",
+        "new for each run, so none links two runs",
         (Ground("random-identifiers", "No two runs share an identifier"),),
     ),
     Answer(
@@ -66,7 +66,7 @@ ANSWERS = (
         ),
     ),
     Answer(
-        "What it costs",
+        "Delay",
         "{fact:delay.answers}; {fact:delay.any} if the collector is out of reach",
         (
             Ground("delay-none", "If the collector answers … {fact:delay.answers} later"),

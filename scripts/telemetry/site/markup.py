@@ -21,7 +21,7 @@ def inline(*pieces: Piece, class_: str = "") -> nodes.inline:
 
 
 def paragraph(*pieces: Piece, class_: str = "") -> nodes.paragraph:
-    """Pieces as a paragraph, of which is noted that nobody typed it."""
+    """Pieces as a paragraph, marked as not typed by anybody."""
     return nodes.paragraph("", "", *_nodes(pieces), classes=class_.split(), made=True)
 
 

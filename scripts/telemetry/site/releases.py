@@ -189,7 +189,7 @@ def show_sdk_settings(page: Page) -> list[Node]:
     sending = [s for s in page.content.history.stretches if s.setup.state == "sends"]
     names = dict.fromkeys(n for s in sending for n in (*s.setup.switches, *s.setup.settings))
     rows = [(markup.code(name), page.prose(_effects(sending, name))) for name in names]
-    title = f"Variables, with every {sending[0].package} that sends"
+    title = f"Variables over the releases of {sending[0].package} that send"
     return [markup.table(title, ("Variable", "Effect"), rows, CLASS)]
 
 

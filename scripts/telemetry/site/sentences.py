@@ -122,8 +122,8 @@ def show_data_flow(page: Page) -> list[Node]:
     rows = [
         [capitalised(Stated(cell).substitute(handling)) for cell in cells] for cells in STATIONS
     ]
-    headings = "Station", "Where", "How long data are kept"
-    table = markup.table("Who keeps what, where, and for how long", headings, rows)
+    headings = "Component", "Where", "How long data are kept"
+    table = markup.table("Where data are kept, and for how long", headings, rows)
     return [markup.picture(drawn), *markup.folded("As a table", table)]
 
 
