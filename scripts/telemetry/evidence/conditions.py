@@ -15,6 +15,7 @@ from telemetry.evidence.planted import (
     ABSENT,
     CHANGED_DATA,
     MATRIX,
+    NORMALISATION,
     PLANTED,
     RESULT,
     SET_UP_FIRST,
@@ -35,7 +36,6 @@ from telemetry.evidence.variables import WITHOUT_EFFECT, Setting
 from telemetry.records.runs import Ending, Mode, Network, Run
 
 NOT_THERE = PLANTED["the text of an error"]
-NORMALISATION = PLANTED["a normalisation"]
 
 MATRICES = {f"{MATRIX}.{form}": f"matrix.{form}" for form in ("hic", "cool", "mcool")}
 INPUTS = {**MATRICES, RESULT: "result.hdf5", "ZqxCut.hdf5": "cut.hdf5"}
@@ -148,7 +148,7 @@ def _failures() -> Iterator[Run]:
         ("call: no such resolution", ("call", hic, "12345")),
         (
             "call: no such normalisation",
-            ("call", hic, RESOLUTION, "-n", NORMALISATION),
+            ("call", hic, RESOLUTION, "-n", PLANTED["a normalisation"]),
         ),
         ("call: not a matrix", ("call", "ZqxCut.hdf5", RESOLUTION)),
         ("call: no such folder", ("call", hic, RESOLUTION, "-o", f"{NOT_THERE}/{RESULT}")),

@@ -60,6 +60,9 @@ PLANTED: Mapping[str, str] = {
 MATRIX = PLANTED["the input's name"]
 RESULT = PLANTED["the result's name"] + ".hdf5"
 
+NORMALISATION = "weight"
+"""The name that balanced .mcool files have for their normalisation."""
+
 TYPED = "ZqxDataset"
 """The one planted value that is known to be sent: the name of a data set, as typed."""
 
@@ -146,8 +149,7 @@ def _fill(folder: Path) -> None:
         # As many chromosomes as genomes have; those that are short are left out of the search.
         many = _chromosomes() | {f"ZqxShort{number}": 500_000 for number in range(20)}
         coolers.make_cooler(folder / "matrix.cool", many, texts)
-        name = PLANTED["a normalisation"]
-        coolers.make_cooler(folder / "matrix.mcool", _chromosomes(), texts, name)
+        coolers.make_cooler(folder / "matrix.mcool", _chromosomes(), texts, NORMALISATION)
         (folder / "cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
         (folder / "data").write_bytes(b"a small data set")
         absent = folder / "absent" / "opentelemetry" / "__init__.py"

@@ -35,6 +35,11 @@ class Answer(NamedTuple):
 
 ANSWERS = (
     Answer("On by default", "yes", (Ground("one-span", "Each run of a `stripepy` … sends"),)),
+    Answer(
+        "Sent to",
+        "{fact:collector.managed_by}",
+        (Ground("stated.controller", "{fact:collector.managed_by} manage"),),
+    ),
     Answer("When it sends", "once per run", (Ground("one-span", "Each run … one message"),)),
     Answer("Notice on first run", "none", (Ground("no-notice", "does not tell its users", LIMIT),)),
     Answer(
@@ -53,9 +58,14 @@ ANSWERS = (
         (Ground("random-identifiers", "No two runs share an identifier"),),
     ),
     Answer(
-        "Contents of files",
-        "names in them are not sent",
-        (Ground("nothing-planted", "None of these is sent … the names of files … chromosomes"),),
+        "Files, user, machine",
+        "their names are not sent, nor are names in files",
+        (
+            Ground(
+                "nothing-planted",
+                "None of these is sent … names of files … chromosomes … user's … machine's name",
+            ),
+        ),
     ),
     Answer(
         "Network address",

@@ -87,9 +87,9 @@ def ambient_headers(trial: Trial) -> None:
 
 
 @claim(
-    "We tested {variables} variables that StripePy or its libraries could read. Proxies and"
-    " switches aside, {effective} of them change the message, how it is sent, or which files are"
-    " written; none leads the message to another address. With"
+    "We tested {variables} environment variables that StripePy or its libraries could read. Proxies"
+    " and switches aside, {effective} of them change the message, how it is sent, or which files"
+    " are written; none sends the message elsewhere. With"
     " `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, the collector is shown that certificate.",
     ("commands", "ambient", "unreachable"),
 )
@@ -130,9 +130,8 @@ def ambient_covered(trial: Trial) -> None:
 
 
 @claim(
-    "If OpenTelemetry was set up in the same process before StripePy starts, as its"
-    " auto-instrumentation does, the message goes where that set-up sends its own, and not to"
-    " StripePy's collector.",
+    "If OpenTelemetry is already set up in the same process, as by its auto-instrumentation, the"
+    " message goes where that set-up sends its own, and not to StripePy's collector.",
     ("commands", "mitigations"),
     reason="OpenTelemetry keeps the first tracer provider that a process sets.",
     source="opentelemetry-api",

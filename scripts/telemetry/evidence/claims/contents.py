@@ -37,8 +37,8 @@ def _sends(seen: Observation) -> bool:
 
 
 @claim(
-    "Each run of a `stripepy` subcommand, unless it is killed, sends one message, which holds one"
-    " OpenTelemetry span.",
+    "Each run of a `stripepy` subcommand sends one message, unless it is killed or telemetry is"
+    " switched off; the message holds one OpenTelemetry span.",
     (*SENDING, "endings", "unreachable", "results", "memory"),
 )
 def one_span(trial: Trial) -> None:
@@ -313,7 +313,8 @@ def raw_interactions(trial: Trial) -> None:
 
 
 @claim(
-    "Each run carries an identifier, `service.instance.id`, that StripePy's own code does not set.",
+    "Each message carries an identifier, `service.instance.id`, that StripePy's own code does not"
+    " set.",
     ("commands",),
     reason="opentelemetry-sdk has added it since release 1.43.0.",
     source="opentelemetry-sdk",

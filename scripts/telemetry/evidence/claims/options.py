@@ -93,8 +93,8 @@ def _is_one_of(sent: str, typed: tuple[str, ...]) -> bool:
 
 
 @claim(
-    "Of the {options} options of StripePy's subcommands, {sent} change the message, each of them"
-    " one field.",
+    "Of the {options} options of StripePy's subcommands, {sent} change the message, one field"
+    " each.",
     ("commands", "failures", "options"),
 )
 def options(trial: Trial) -> None:

@@ -205,7 +205,7 @@ def _expect_even_bits(trial: Trial, name: str, digits: Sequence[str]) -> None:
 
 @claim(
     "StripePy contacts only its collector and the hosts of the data that `stripepy download` is"
-    " asked to fetch, unless OpenTelemetry was set up in the same process before.",
+    " asked to fetch, unless OpenTelemetry was already set up in the same process.",
     (*ORDINARY, "ambient"),
 )
 def only_collector(trial: Trial) -> None:

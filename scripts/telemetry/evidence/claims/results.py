@@ -15,7 +15,8 @@ FILES = (
 
 
 @claim(
-    "Results are the same with telemetry on, off or out of reach, and without any network.",
+    "Results are the same with telemetry on or off, with the collector out of reach, and without"
+    " any network.",
     ("commands", "failures", "switches", "results"),
 )
 def same_results(trial: Trial) -> None:
@@ -34,7 +35,7 @@ def same_results(trial: Trial) -> None:
 
 
 @claim(
-    "These files of StripePy take part in telemetry, and no others.",
+    "Only these files of StripePy take part in telemetry.",
 )
 def files(trial: Trial) -> None:
     found = {line.file for line in trial.evidence.lines if "network" not in line.what}
@@ -43,8 +44,7 @@ def files(trial: Trial) -> None:
 
 
 @claim(
-    "Apart from OpenTelemetry, only `cli/download.py` imports a module that is made for using a"
-    " network.",
+    "Apart from OpenTelemetry, only `cli/download.py` imports a networking module.",
 )
 def ways_out(trial: Trial) -> None:
     found = {line.file for line in trial.evidence.lines if "network" in line.what}

@@ -9,7 +9,8 @@ from telemetry.records.words import listed
 
 
 @claim(
-    "The message is the same, and `STRIPEPY_NO_TELEMETRY=1` switches it off, {surroundings}.",
+    "The message is the same, and `STRIPEPY_NO_TELEMETRY=1` switches telemetry off,"
+    " {surroundings}.",
     ("commands", "surroundings"),
 )
 def surroundings(trial: Trial) -> None:

@@ -127,7 +127,7 @@ def without_opentelemetry(trial: Trial) -> None:
 
 
 @claim(
-    "StripePy does not tell its users of its telemetry, unless they ask for debug messages.",
+    "StripePy does not tell its users about its telemetry, unless they ask for debug messages.",
     ("commands", "options", "surroundings", "switches"),
     reason="It logs its messages about telemetry only at debug level.",
     source="cli/telemetry.py",
@@ -147,7 +147,7 @@ def no_notice(trial: Trial) -> None:
 
 
 @claim(
-    "No help text of StripePy names telemetry, and no option switches it off or tells whether it"
+    "No help text of StripePy mentions telemetry, and no option switches it off or tells whether it"
     " is on.",
     ("refusals",),
     reason="Environment variables are the only switch.",

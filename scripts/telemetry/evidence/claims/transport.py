@@ -41,8 +41,8 @@ def _address(trial: Trial) -> SplitResult:
 
 
 @claim(
-    "The message is posted to `{endpoint}`, and to no other address, unless OpenTelemetry was set"
-    " up in the same process before.",
+    "The message is posted to `{endpoint}`, and to no other address, unless OpenTelemetry was"
+    " already set up in the same process.",
     (*SENDING, "unreachable", "results", "memory"),
 )
 def destination(trial: Trial) -> None:
@@ -96,7 +96,7 @@ def certificate(trial: Trial) -> None:
 
 
 @claim(
-    "The message is compressed with gzip; before that, it is smaller than 2 KiB, unless a long"
+    "The message is compressed with gzip; uncompressed, it is smaller than 2 KiB, unless a long"
     " name of a data set was typed.",
     SENDING,
 )
@@ -131,7 +131,7 @@ def _holds_nothing_else(packed: bytes, seen: Observation) -> bool:
 
 
 @claim(
-    "Sending has a time-out of {seconds} seconds.",
+    "Sending times out after {seconds} seconds.",
     ("memory", "unreachable"),
 )
 def time_out(trial: Trial) -> None:
