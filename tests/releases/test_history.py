@@ -1,17 +1,14 @@
 """The committed history, and what a history is made of: changes, stretches, first releases."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import jsonschema
 import pytest
 from packaging.version import Version
 
-from telemetry.records import documents, fields, files, releases
-from telemetry.records.exits import UserError
-from telemetry.records.releases import Condition, Destination, FieldSeen, History, Setup
+from telemetry.records import fields, files, releases
+from telemetry.records.releases import Condition, Destination, FieldSeen, Setup
 from telemetry.releases import observations
 from telemetry.releases.changes import changes, since_faults, steps
 from telemetry.releases.history import halved
@@ -26,21 +23,6 @@ def sent(*values: str, types: Sequence[str] = ("int",), when: Condition = "alway
 def setup(**changed: object) -> Setup:
     """The newest set-up of the committed history, with something changed."""
     return releases.load().newest().model_copy(update=changed)
-
-
-def test_the_committed_history_fits_its_schema() -> None:
-    schema = json.loads(files.RELEASES.with_suffix(".schema.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(json.loads(files.RELEASES.read_text()), schema)
-
-
-def test_a_history_of_another_format_is_told_with_the_command_that_makes_it_anew(
-    tmp_path: Path,
-) -> None:
-    old = tmp_path / "telemetry_releases.json"
-    old.write_text(files.RELEASES.read_text().replace("2", "1", 1))
-    with pytest.raises(UserError, match=r"version: .* -- mend: make releases$"):
-        documents.load(History, old, releases.MEND)
 
 
 def test_each_release_before_the_first_with_telemetry_sent_nothing_and_did_not_try() -> None:
