@@ -36,11 +36,6 @@ def test_a_text_cannot_start_a_formula(text: str) -> None:
     assert not rows.format_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
-@given(st.integers(0, 2**63 - 1))
-def test_a_time_reads_back_to_the_nanosecond(nanoseconds: int) -> None:
-    assert rows.read_time(rows.format_time(nanoseconds)) == nanoseconds
-
-
 @given(st.lists(st.tuples(TEXTS, VALUES), min_size=1))
 def test_a_table_reads_back_one_line_per_row(pairs: list[tuple[str, object]]) -> None:
     table = [(rows.format_cell(field), rows.format_value(value)) for field, value in pairs]
@@ -100,7 +95,7 @@ MESSAGE = """
     "spans": [{
       "traceId": "01010101010101010101010101010101", "spanId": "0202020202020202",
       "parentSpanId": "0303030303030303", "traceState": "k=v", "name": "n", "kind": 3, "flags": 1,
-      "startTimeUnixNano": "1000000000000000000", "endTimeUnixNano": "1000000000001500000",
+      "startTimeUnixNano": "1000000000000000000", "endTimeUnixNano": "1000000000001500001",
       "status": {"code": 2, "message": "m"},
       "droppedAttributesCount": 2, "droppedEventsCount": 3, "droppedLinksCount": 4,
       "events": [{"name": "e", "timeUnixNano": "1000000000000000000", "droppedAttributesCount": 5}],
@@ -118,8 +113,8 @@ parent_span_id                     0303030303030303
 name                               n
 kind                               SPAN_KIND_CLIENT
 start_time_unix_nano               2001-09-09T01:46:40.000000000Z
-end_time_unix_nano                 2001-09-09T01:46:40.001500000Z
-duration_ms                        1.5
+end_time_unix_nano                 2001-09-09T01:46:40.001500001Z
+duration_ms                        1.500001
 dropped_attributes_count           2
 event.time_unix_nano               2001-09-09T01:46:40.000000000Z
 event.name                         e

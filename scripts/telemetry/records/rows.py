@@ -60,13 +60,6 @@ def format_time(nanoseconds: int) -> str:
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{fraction:09}Z"
 
 
-def read_time(text: str) -> int:
-    """Read back what `format_time` wrote; raises a ValueError for any other text."""
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    seconds = (datetime.fromisoformat(f"{whole}Z") - EPOCH) // timedelta(seconds=1)
-    return seconds * 10**9 + int(fraction)
-
-
 def to_tsv(table: Sequence[tuple[str, str]]) -> str:
     """Write (field, value) pairs as the text of a table: a header, then a line each."""
     text = io.StringIO()

@@ -4,9 +4,9 @@ import ipaddress
 import math
 import re
 from dataclasses import replace
+from datetime import datetime
 
 from telemetry.evidence.judging import Trial, claim, outcome
-from telemetry.records.rows import read_time
 from telemetry.records.runs import Ending, Observation
 from telemetry.table import machine
 
@@ -171,7 +171,7 @@ def times(trial: Trial) -> None:
         values = trial.evidence.values(seen)
         try:
             start, end = (
-                read_time(values[name]) / 1e9
+                datetime.fromisoformat(values[name]).timestamp()
                 for name in ("start_time_unix_nano", "end_time_unix_nano")
             )
         except (KeyError, ValueError) as error:
@@ -191,9 +191,8 @@ def times(trial: Trial) -> None:
             trial.counts["durations compared"] += 1
         event = values.get("event.time_unix_nano")
         if event is not None:
-            trial.expect(
-                start <= read_time(event) / 1e9 <= end, f"`{seen.run.command}`: an event at {event}"
-            )
+            at = datetime.fromisoformat(event).timestamp()
+            trial.expect(start <= at <= end, f"`{seen.run.command}`: an event at {event}")
 
 
 @claim(
