@@ -174,7 +174,7 @@ SLIPS = {
         ".. show:: nosuch": "no entry 'nosuch'",
         ".. show:: fields": "missing a required argument: 'category'",
         ".. show:: claims nosuch": "too many positional arguments",
-        ".. show:: fields nosuch": "no field is of the category 'nosuch'",
+        ".. show:: fields nosuch": "no category 'nosuch'; there are: execution, ",
         ".. snippet:: console\n\n   $ true": "which tool runs this?",
     },
 }

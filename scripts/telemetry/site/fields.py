@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from docutils import nodes
 from docutils.nodes import Node
-from docutils.parsers.rst import DirectiveError
-from docutils.utils import Reporter
 from sphinx import addnodes
 
 from telemetry.records.fields import SENSITIVITIES, Field
 from telemetry.records.words import capitalised, listed
 from telemetry.site import markup
+from telemetry.site.content import look_up
 from telemetry.site.markup import Piece
 from telemetry.site.page import Page, domain_of
 
@@ -105,11 +104,10 @@ def show_field_reference(page: Page, category: str) -> list[Node]:
 
 
 def _of(page: Page, category: str) -> list[str]:
-    entries = page.content.dictionary.items()
-    chosen = [name for name, entry in entries if entry.category == category]
-    if not chosen:
-        raise DirectiveError(Reporter.ERROR_LEVEL, f"no field is of the category {category!r}")
-    return chosen
+    names = defaultdict[str, list[str]](list)
+    for name, entry in page.content.dictionary.items():
+        names[entry.category].append(name)
+    return look_up(names, category, "category")
 
 
 def _table(page: Page, title: str, heading: str, cells: Mapping[Names, Piece]) -> list[Node]:
