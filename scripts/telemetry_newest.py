@@ -29,12 +29,6 @@ from telemetry.releases.environments import Release
 def main() -> int:
     parser = exits.parser(__doc__)
     parser.add_argument(
-        "--python",
-        type=Path,
-        metavar="INTERPRETER",
-        help="run the stripepy of this Python, instead of the newest on the index",
-    )
-    parser.add_argument(
         "--issue", type=Path, metavar="FILE", help="write the text of the issue to this file, too"
     )
     parser.add_argument(
@@ -42,33 +36,27 @@ def main() -> int:
     )
     options = parser.parse_args()
     dictionary, committed = fields.load(), releases.load().newest()
+    # A stripepy that the caller has there would stand before the newest.
+    os.environ.pop("PYTHONPATH", None)
+    newest = environments.releases(history.STRIPEPY)[-1]
+    if newest.version > Version(committed.release):
+        print(f"StripePy {newest.version} is on the index; the site knows {committed.release}.")
+        return Exit.NEW_RELEASE
     look = history.looking(dictionary)
-    if options.python:
-        now = history.look_here(options.python.absolute(), dictionary)
-    else:
-        # A stripepy that the caller has there would stand before the newest.
-        os.environ.pop("PYTHONPATH", None)
-        newest = environments.releases(history.STRIPEPY)[-1]
-        if newest.version > Version(committed.release):
-            print(f"StripePy {newest.version} is on the index; the site knows {committed.release}.")
-            return Exit.NEW_RELEASE
-        now = look(history.Job(newest, "newest"))
+    now = look(history.Job(newest, "newest"))
     found = changes(committed, now)
     if not found:
         print(f"StripePy {now.release} with {history.SDK} {now.sdk} sends what the site says.")
         return Exit.OK
 
-    bisects = not (options.python or options.no_bisect)
-    text = _issue(committed, now, found, "under way" if bisects else "not asked for")
-    print(text)
-    if options.issue:
-        files.replace({options.issue: text.encode()})
-    if bisects:
+    cause = "not asked for" if options.no_bisect else "under way"
+    print(_issue(committed, now, found, cause), flush=True)
+    if not options.no_bisect:
         # It can take hours, and whatever comes of it, what was found has been told.
         cause = _cause(committed, now, look)
         print(f"Bisection: {cause}.")
-        if options.issue:
-            files.replace({options.issue: _issue(committed, now, found, cause).encode()})
+    if options.issue:
+        files.replace({options.issue: _issue(committed, now, found, cause).encode()})
     return Exit.FINDINGS
 
 

@@ -3,7 +3,6 @@
 Whatever cannot be fetched, or observed here, raises a UserError.
 """
 
-import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
@@ -16,9 +15,8 @@ from typing import TypeVar
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from telemetry.capture.process import installing
 from telemetry.records import files
-from telemetry.records.exits import Exit, UserError
+from telemetry.records.exits import UserError
 from telemetry.records.fields import Dictionary
 from telemetry.records.releases import Dependencies, History, Setup, State, Stretch
 from telemetry.records.runs import NotTried
@@ -91,19 +89,6 @@ def looking(dictionary: Dictionary, tell: Callable[[Setup], None] = lambda _: No
         return setup
 
     return look
-
-
-def look_here(interpreter: Path, dictionary: Dictionary) -> Setup:
-    """Run the stripepy of an environment that somebody else made."""
-    if not os.access(interpreter, os.X_OK):
-        raise UserError(f"{interpreter}: there is no such Python", "name another")
-    if not os.access(interpreter.with_name("stripepy"), os.X_OK):
-        message = f"{interpreter}: there is no stripepy beside this Python"
-        raise UserError(message, installing(interpreter), Exit.NOT_CAPTURED)
-    seen = observations.made(interpreter, observations.runs())
-    packages = dict(seen[EXPORTER.name].versions)
-    job = Job(Release(Version(packages.get(STRIPEPY, "0"))), "newest", interpreter)
-    return _setup(job, packages, seen, dictionary, summary.state(seen))
 
 
 def _setup(
