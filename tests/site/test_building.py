@@ -170,7 +170,7 @@ SLIPS = {
     "index": {
         ":fact:`nosuch`": "no fact 'nosuch'",
         ":legend:`nosuch`": "no mark 'nosuch'",
-        ":telemetry:field:`nosuch`": "telemetry:field reference target not found: nosuch",
+        ":field:`nosuch`": "'field' reference target not found: nosuch",
         ".. show:: nosuch": "no entry 'nosuch'",
         ".. show:: fields": "missing a required argument: 'category'",
         ".. show:: claims nosuch": "too many positional arguments",

@@ -5,29 +5,38 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sphinx.util.inventory import InventoryFile
+from docutils import nodes
 
-from conftest import installed_stripepy, page, text
+from conftest import ROOT, installed_stripepy, page, python, text
 from telemetry.records import claims, fields, releases, table
 from telemetry.records.words import summed_up
 
 
-def test_other_projects_can_refer_to_every_field_option_variable_and_claim(site: Path) -> None:
-    with (site / "objects.inv").open("rb") as file:
-        inventory = InventoryFile.load(file, "", lambda base, uri: f"{base}{uri}")
-    seen = claims.load()
-    expected = {
-        "telemetry:field": set(fields.load()),
-        "std:cmdoption": {f"stripepy {o.subcommand}.{o.option}" for o in seen.options},
-        "std:envvar": {v.variable for v in seen.variables} | {s.variable for s in seen.switches},
-        "std:claim": {claim.id for claim in seen.claims},
+def test_another_project_can_refer_to_every_field_option_variable_and_claim(
+    site: Path, tmp_path: Path
+) -> None:
+    seen, address = claims.load(), "https://site.example/"
+    targets = {
+        "ref": [nodes.make_id(f"field-{name}") for name in fields.load()]
+        + [f"claim-{claim.id}" for claim in seen.claims],
+        "option": [f"stripepy {o.subcommand} {o.option}" for o in seen.options],
+        "envvar": [*(v.variable for v in seen.variables), *(s.variable for s in seen.switches)],
     }
-    for kind, names in expected.items():
-        assert names
-        assert set(inventory[kind]) == names, kind
-        for item in inventory[kind].values():
-            name, _, anchor = item.uri.partition("#")
-            assert page(site / name).find(f".//*[@id='{anchor}']") is not None, item.uri
+    lines = [f":{role}:`{name}`" for role, names in targets.items() for name in names]
+    (tmp_path / "index.rst").write_text("\n\n".join(["Another project\n===============", *lines]))
+    mapping = {"site": (address, str(site / "objects.inv"))}
+    settings = f"extensions = ['sphinx.ext.intersphinx']\nintersphinx_mapping = {mapping}\n"
+    (tmp_path / "conf.py").write_text(settings)
+    built = python("-m", "sphinx", "-n", "-W", "-q", tmp_path, tmp_path / "html")
+    assert built.returncode == 0, built.stderr
+    links = [link.get("href", "") for link in page(tmp_path / "html/index.html").iter("a")]
+    found = [link.removeprefix(address) for link in links if link.startswith(address)]
+    assert len(found) == len(lines)
+    for link in found:
+        name, _, anchor = link.partition("#")
+        assert page(site / name).find(f".//*[@id='{anchor}']") is not None, link
+    _, _, examples = (ROOT / "docs/fields.rst").read_text().partition(".. code-block:: rst")
+    assert set(examples.strip().split("\n   ")) <= set(lines)
 
 
 def test_the_reference_shows_an_example_from_a_run_for_every_field_that_a_run_sent(

@@ -20,7 +20,7 @@ from sphinx.util.typing import ExtensionMetadata
 from telemetry.records.exits import UserError
 from telemetry.site import claims, fields, glance, markup, published, releases, sentences
 from telemetry.site.content import look_up, read
-from telemetry.site.page import Page, TelemetryDomain, domain_of
+from telemetry.site.page import Page
 
 SHOWN: dict[str, Callable[..., list[Node]]] = {
     name.removeprefix("show_").replace("_", "-"): function
@@ -95,16 +95,16 @@ class Role(SphinxRole):
 
 def _read(app: Sphinx) -> None:
     try:
-        domain_of(app.env).content = read()
-        glance.answers(domain_of(app.env).content)
+        read.cache_clear()
+        glance.answers(read())
     except UserError as error:
         _end_build(error)
 
 
 def _check_fields(app: Sphinx, env: BuildEnvironment) -> None:
     # Comes before Sphinx saves what it has read; otherwise, the next build would pass.
-    domain = domain_of(env)
-    if missing := [name for name in domain.content.dictionary if name not in domain.fields]:
+    described = env.domains.standard_domain.objects
+    if missing := [name for name in read().dictionary if ("field", name) not in described]:
         mend = "show the field-reference of their category on a page"
         _end_build(UserError(f"no page describes {', '.join(missing)}", mend))
 
@@ -126,8 +126,8 @@ def _forget_other_pages(
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the extension with Sphinx."""
-    app.add_domain(TelemetryDomain)
-    app.add_object_type("claim", "claim-link", "single: %s; claim")
+    app.add_object_type("field", "field", objname="telemetry field")
+    app.add_object_type("claim", "claim-link")
     app.add_directive("show", Show)
     app.add_directive("sentences", sentences.Sentences)
     app.add_directive("guidance", sentences.Guidance)

@@ -30,7 +30,9 @@ def show_claims(page: Page) -> list[Node]:
     """Every claim with its evidence, each a target for its mark."""
     shown: list[Node] = []
     for claim in page.content.verification.claims:
-        section = markup.section(page.target("claim", claim.id), claim.id, "claim")
+        section = markup.section(
+            page.target("claim", claim.id, f"claim-{claim.id}"), claim.id, "claim"
+        )
         mark = markup.mark(*MARKS[claim.verdict], claim.verdict)
         section += markup.paragraph(page.prose(claim.sentence), " ", mark)
         evidence = markup.definitions(_facts(page, claim), "facts")
@@ -71,7 +73,7 @@ def show_subcommands(page: Page) -> list[Node]:
 def show_options(page: Page) -> list[Node]:
     """For each subcommand, what its options change in what is sent; each is a target."""
     alike = defaultdict[tuple[tuple[str, tuple[str, ...]], ...], list[str]](list)
-    every, standard = page.content.verification.options, page.env.domains.standard_domain
+    every = page.content.verification.options
     for subcommand, of in groupby(every, key=lambda option: option.subcommand):
         options = tuple((option.option, tuple(option.fields)) for option in of)
         alike[options].append(f"stripepy {subcommand}")
@@ -83,7 +85,10 @@ def show_options(page: Page) -> list[Node]:
         for option, fields in options:
             anchors = [page.anchor(program, option) for program in programs]
             for program, anchor in zip(programs, anchors, strict=True):
-                standard.add_program_option(program, option, page.name, anchor)
+                # With hyphens, as Sphinx itself joins a program and its subcommand.
+                page.standard.add_program_option(
+                    program.replace(" ", "-"), option, page.name, anchor
+                )
             target = nodes.literal(text=option, ids=anchors, classes=["whole"])
             if fields:
                 sent.append((target, markup.inline(*map(page.field, fields))))
@@ -115,8 +120,9 @@ def show_switches(page: Page) -> list[Node]:
 def _variable(page: Page, name: str, value: str = "") -> Node:
     """An environment variable; where it comes first, it is a target."""
     text = markup.code(name + value)
-    if ("envvar", name) not in page.env.domains.standard_domain.objects:
-        text["ids"].append(page.target("envvar", name))
+    if ("envvar", name) not in page.standard.objects:
+        text["ids"].append(anchor := page.anchor("envvar", name))
+        page.standard.note_object("envvar", name, anchor)
     return text
 
 

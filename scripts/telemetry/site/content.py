@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -151,5 +151,7 @@ def look_up(names: Mapping[str, Value], name: str, what: str) -> Value:
     return names[name]
 
 
+@cache
 def read() -> Content:
+    """Read the committed files; in each build once, which clears the cache."""
     return Content(table.load(), fields.load(), handling.load(), claims.load(), releases.load())

@@ -12,7 +12,7 @@ from telemetry.records.words import capitalised, listed
 from telemetry.site import markup
 from telemetry.site.content import look_up
 from telemetry.site.markup import Piece
-from telemetry.site.page import Page, domain_of
+from telemetry.site.page import Page
 
 TYPES = {
     "string": "text",
@@ -56,7 +56,7 @@ def _members(page: Page, names: Sequence[str], sent: Mapping[str, str]) -> Piece
     for name in names:
         told = markup.paragraph()
         if member := page.content.dictionary.families[name][1]:
-            link = page.link("telemetry", "field", name, markup.code(member))
+            link = page.link("field", name, markup.code(member))
             told += [link, nodes.Text(" ")]
         told += markup.literal(sent[name])
         listing += nodes.list_item("", told, ids=[_anchor(name)])
@@ -88,8 +88,8 @@ def show_machine_fields(page: Page) -> list[Node]:
 def show_field_reference(page: Page, category: str) -> list[Node]:
     shown: list[Node] = []
     for name in _of(page, category):
-        anchor, entry = _anchor(name), page.content.dictionary[name]
-        domain_of(page.env).fields[name] = (page.name, anchor)
+        anchor = page.target("field", name, _anchor(name))
+        entry = page.content.dictionary[name]
         index = ("single", f"{name} (telemetry field)", anchor, "", None)
         signature = addnodes.desc_signature("", "", ids=[anchor], _toc_name="", _toc_parts=())
         signature += addnodes.desc_name("", "", *markup.code(name).children)
@@ -97,7 +97,7 @@ def show_field_reference(page: Page, category: str) -> list[Node]:
         content += markup.paragraph(page.prose(page.content.dictionary.meaning(name)))
         content += markup.paragraph(page.prose(entry.why))
         content += markup.definitions(_facts(page, name), "facts")
-        kind = {"domain": "telemetry", "objtype": "field", "desctype": "field"}
+        kind = {"domain": "std", "objtype": "field", "desctype": "field"}
         field = addnodes.desc("", signature, content, classes=["telemetry", "field"], **kind)
         shown += [addnodes.index(entries=[index]), field]
     return shown
@@ -177,7 +177,7 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
         yield "Example", markup.joined(told, ", from ")
     else:
         yield "Example", "no run here sent it"
-    class_ = page.link("std", "ref", "sensitivity", markup.inline(field.sensitivity))
+    class_ = page.link("ref", "sensitivity", markup.inline(field.sensitivity))
     own = f": {field.sensitivity_because}" if field.sensitivity_because else ""
     yield "Sensitivity", markup.inline(class_, page.prose(own))
     yield "Type", " or ".join(TYPES.get(type_, type_) for type_ in field.type)
@@ -196,7 +196,7 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
         since, label = f"StripePy {release}", nodes.make_id(f"release-{release}")
     else:
         since, label = f"{field.since.package} {release}", "dependency-range"
-    yield "Since", page.link("std", "ref", label, markup.inline(since))
+    yield "Since", page.link("ref", label, markup.inline(since))
     if field.origin == "derived":
         yield "Set in", "nowhere: it is computed for this site"
     elif not seen or not seen.lines:

@@ -14,9 +14,8 @@ from telemetry.records import documents, files
 from telemetry.records.claims import Example
 from telemetry.records.documents import Record
 from telemetry.records.fields import SENSITIVITIES, Category, Part, Sensitivity, Since
-from telemetry.site.content import Content
+from telemetry.site.content import Content, read
 from telemetry.site.glance import answers
-from telemetry.site.page import domain_of
 
 # html_extra_path would complain of a missing one before anything is read.
 SERVED = (
@@ -175,7 +174,7 @@ def publish(app: Sphinx, failure: Exception | None) -> None:
     # In the order of the menus, and only what is in one.
     pages = app.env.collect_relations()
     addresses = {page: urljoin(base, app.builder.get_target_uri(page)) for page in pages}
-    disclosure = disclose(domain_of(app.env).content)
+    disclosure = disclose(read())
     content = {path: path.read_bytes() for path in SERVED}
     content |= documents.render_with_schema(disclosure, Path("telemetry.json"))
     content[Path("llms.txt")] = _llms(app.env, addresses).encode()

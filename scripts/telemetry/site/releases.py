@@ -26,11 +26,12 @@ CLASS = "release-table"
 
 
 def show_release_changes(page: Page) -> list[Node]:
-    history, standard = page.content.history, page.env.domains.standard_domain
+    history = page.content.history
     shown: list[Node] = [markup.paragraph(page.prose(_switched_off(history)))]
     for release in reversed(history.releases):
-        title, anchor = f"StripePy {release}", nodes.make_id(f"release-{release}")
-        standard.note_hyperlink_target(anchor, page.name, anchor, title)
+        title = f"StripePy {release}"
+        anchor = nodes.make_id(f"release-{release}")
+        page.standard.note_hyperlink_target(anchor, page.name, anchor, title)
         section = markup.section(anchor, title)
         section += markup.definitions(_facts(page, release), "facts")
         shown.append(section)

@@ -93,10 +93,10 @@ def mark(page: Page, name: str) -> Node:
     """The mark of a sentence: to the evidence of a claim, or where to ask."""
     if claim := page.content.verification.claim(name):
         symbol = markup.mark(*MARKS[claim.verdict], f"{claim.verdict}, evidence: {name}")
-        return page.link("std", "claim-link", name, symbol)
+        return page.link("claim-link", name, symbol)
     if name.startswith("stated."):
         return markup.mark("stated", "stated")
-    return page.link("std", "ref", "contact", markup.mark("ask the maintainers", "not-stated"))
+    return page.link("ref", "contact", markup.mark("ask the maintainers", "not-stated"))
 
 
 def _texts(node: Node) -> Iterator[nodes.TextElement]:
