@@ -1,7 +1,7 @@
 """What the pages show: the committed files, read and checked once for each build."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TypeVar
@@ -66,6 +66,12 @@ class Content:
             if claim.verdict not in MARKS:
                 raise UserError(f"{where}: {claim.id}: {claim.verdict}", claims.MEND)
 
+        for name, text in self.handling.items():
+            if lacking := set(FACT.findall(text)) - self.facts.keys():
+                where = f"{files.shown(files.DATA_HANDLING)}: {name}"
+                mend = "correct the sentence"
+                raise UserError(f"{where}: there is no {', '.join(lacking)}", mend)
+
     @cached_property
     def variables(self) -> set[str]:
         switches, others = self.verification.switches, self.verification.variables
@@ -77,8 +83,9 @@ class Content:
         stated = ((name, text) for name, text in self.handling.items() if "stated." in name)
         return {claim.id: claim.sentence for claim in self.verification.claims} | dict(stated)
 
-    def filled(self, text: str) -> str:
-        return FACT.sub(lambda found: look_up(self.facts, found[1], "fact"), text)
+    def filled(self, text: str, shown: Callable[[str], str] = str) -> str:
+        """A text with its facts filled in, each as it is to be shown."""
+        return FACT.sub(lambda found: shown(look_up(self.facts, found[1], "fact")), text)
 
     def example(self, field: str) -> Example | None:
         """A value that a run sent: the documented run, or else one of the verification's."""

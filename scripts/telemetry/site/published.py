@@ -123,7 +123,7 @@ def disclose(content: Content) -> Disclosure:
     verification, statements = content.verification, dict[str, dict[str, str]]()
     for name, text in content.handling.items():
         section, _, key = name.partition(".")
-        statements.setdefault(section, {})[key] = text
+        statements.setdefault(section, {})[key] = content.filled(text)
     return Disclosure(
         version=1,
         stripepy_hic=verification.stripepy_hic,

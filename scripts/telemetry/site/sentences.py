@@ -12,7 +12,6 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from telemetry.records import files
-from telemetry.records.handling import Stated
 from telemetry.records.words import capitalised
 from telemetry.site import markup
 from telemetry.site.content import MARKS, look_up
@@ -27,16 +26,19 @@ TELLS = re.compile(
 """What tells what the program does, or does not do, or begins to: no guidance needs it."""
 
 PICTURE = files.PAGES / "_templates" / "data_flow.svg"
-KEPT = "${%s.place}; ${%s.link} on the way there and ${%s.at_rest} at rest"
-COLLECTOR = "an ${collector.software} on a ${collector.kind} of the ${collector.place}"
+KEPT = "{fact:%s.place}; {fact:%s.link} on the way there and {fact:%s.at_rest} at rest"
+COLLECTOR = (
+    "an {fact:collector.software} on a {fact:collector.kind} of the {fact:collector.place};"
+    " {fact:collector.managed_by} manage both"
+)
 STATIONS = (
-    ("Collector", f"{COLLECTOR}; ${{collector.managed_by}} manage both", "${collector.retention}"),
+    ("Collector", COLLECTOR, "{fact:collector.retention}"),
     (
-        "Dashboard, for ${dashboard.purpose}",
+        "Dashboard, for {fact:dashboard.purpose}",
         KEPT.replace("%s", "dashboard"),
-        "${dashboard.retention}",
+        "{fact:dashboard.retention}",
     ),
-    ("Backup", KEPT.replace("%s", "backup"), "${backup.retention}"),
+    ("Backup", KEPT.replace("%s", "backup"), "{fact:backup.retention}"),
 )
 
 logger = logging.getLogger(__name__)
@@ -116,12 +118,8 @@ def legend(name: str) -> Node:
 def show_data_flow(page: Page) -> list[Node]:
     """The way of a message as a picture, then as a table."""
     page.env.note_dependency(PICTURE)
-    handling = page.content.handling
-    escaped = {key: html.escape(text) for key, text in handling.items()}
-    drawn = Stated(PICTURE.read_text(encoding="utf-8")).substitute(escaped)
-    rows = [
-        [capitalised(Stated(cell).substitute(handling)) for cell in cells] for cells in STATIONS
-    ]
+    drawn = page.content.filled(PICTURE.read_text(encoding="utf-8"), html.escape)
+    rows = [[capitalised(page.content.filled(cell)) for cell in cells] for cells in STATIONS]
     headings = "Component", "Where", "How long data are kept"
     table = markup.table("Where data are kept, and for how long", headings, rows)
     return [markup.picture(drawn), *markup.folded("As a table", table)]
