@@ -94,7 +94,7 @@ def _compare(new: Verification, *, write: bool) -> list[Finding]:
     with contextlib.suppress(UserError):
         write = write and not new.not_tried() - claims.load().not_tried()
     return findings.write_or_compare_document(
-        documents.render_with_schema(new, files.CLAIMS),
+        {files.CLAIMS: documents.render(new)},
         load=lambda: claims.load().settled(tested_as=new),
         new=new.settled(tested_as=new),
         write=write,

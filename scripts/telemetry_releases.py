@@ -51,7 +51,7 @@ def main() -> int:
             for field, shows in since_faults(new, dictionary).items()
         ]
         found += findings.write_or_compare_document(
-            documents.render_with_schema(new, files.RELEASES),
+            {files.RELEASES: documents.render(new)},
             load=lambda: releases.load().settled(),
             new=new.settled(),
             write=not options.check,

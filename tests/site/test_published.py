@@ -62,7 +62,7 @@ def test_without_an_address_there_is_no_sitemap(site: Path) -> None:
 
 
 def test_assets_for_programs_are_served_as_they_are(site: Path) -> None:
-    for asset in SERVED:
+    for asset in (*SERVED, files.CLAIMS, files.RELEASES):
         assert (site / asset.name).read_bytes() == asset.read_bytes()
 
 

@@ -96,16 +96,15 @@ def write_or_compare_document(
     kind: Kind,
     mend: str,
 ) -> list[Finding]:
-    """Write a document and its schema, or compare them, as `write_or_compare` does.
+    """Write a document, or compare it, as `write_or_compare` does.
 
     `load` reads the committed document and gives what may not vary of it; `new` is the same of
     the new one.
     """
-    _, schema = content
     old = None
     try:
-        old = [*documents.lines(load()), *files.read(schema, mend).splitlines(keepends=True)]
+        old = documents.lines(load())
     except UserError as error:
         print(f"note: {error.message}", file=sys.stderr)
-    lines = [*documents.lines(new), *content[schema].decode().splitlines(keepends=True)]
+    lines = documents.lines(new)
     return write_or_compare(content, old=old, new=lines, write=write, kind=kind, mend=mend)

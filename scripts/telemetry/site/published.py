@@ -18,13 +18,7 @@ from telemetry.site.content import Content, read
 from telemetry.site.glance import answers
 
 # html_extra_path would complain of a missing one before anything is read.
-SERVED = (
-    files.TABLE,
-    files.MESSAGE,
-    files.CLAIMS,
-    files.RELEASES,
-    *(path.with_suffix(".schema.json") for path in (files.CLAIMS, files.RELEASES)),
-)
+SERVED = (files.TABLE, files.MESSAGE)
 
 SITEMAPS = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
@@ -174,9 +168,13 @@ def publish(app: Sphinx, failure: Exception | None) -> None:
     # In the order of the menus, and only what is in one.
     pages = app.env.collect_relations()
     addresses = {page: urljoin(base, app.builder.get_target_uri(page)) for page in pages}
-    disclosure = disclose(read())
-    content = {path: path.read_bytes() for path in SERVED}
-    content |= documents.render_with_schema(disclosure, Path("telemetry.json"))
+    shown, content = read(), {path: path.read_bytes() for path in SERVED}
+    for path, document in (
+        (Path("telemetry.json"), disclose(shown)),
+        (files.CLAIMS, shown.verification),
+        (files.RELEASES, shown.history),
+    ):
+        content |= documents.render_with_schema(document, path)
     content[Path("llms.txt")] = _llms(app.env, addresses).encode()
     # A sitemap has whole addresses only, and those are known where the site is published.
     if base:
