@@ -78,8 +78,6 @@ epub_exclude_files = [
     "404.xhtml",
     "_static/favicon.svg",
     "_static/site.css",
-    "telemetry_claims.json",
-    "telemetry_claims.schema.json",
 ]
 
 # -- Links out (make linkcheck) ----------------------------------------------------------------
