@@ -41,11 +41,16 @@ ANSWERS = (
         (Ground("stated.controller", "{fact:collector.managed_by} manage"),),
     ),
     Answer("When it sends", "once per run", (Ground("one-span", "Each run … one message"),)),
-    Answer("Notice on first run", "none", (Ground("no-notice", "does not tell its users", LIMIT),)),
+    Answer("First-run notice", "none", (Ground("no-notice", "does not tell its users", LIMIT),)),
     Answer(
         "Status command",
         "none",
         (Ground("no-status-command", "no option … tells whether it is on", LIMIT),),
+    ),
+    Answer(
+        "Results published",
+        "not stated",
+        (Ground("not_stated.results", "not stated whether any results are published"),),
     ),
     Answer(
         "Switch",
@@ -97,11 +102,6 @@ ANSWERS = (
             Ground("stated.dashboard_retention", "dashboard keeps … {fact:dashboard.retention}"),
             Ground("stated.backup_retention", "backup keeps … {fact:backup.retention}"),
         ),
-    ),
-    Answer(
-        "Results published",
-        "not stated",
-        (Ground("not_stated.results", "not stated whether any results are published"),),
     ),
     Answer(
         "Last verified",

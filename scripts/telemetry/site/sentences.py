@@ -98,7 +98,7 @@ def mark(page: Page, name: str) -> Node:
         return page.link("claim-link", name, symbol)
     if name.startswith("stated."):
         return markup.mark("stated", "stated")
-    return page.link("ref", "contact", markup.mark("ask the maintainers", "not-stated"))
+    return page.link("ref", "contact", markup.inline("ask the maintainers"))
 
 
 def _texts(node: Node) -> Iterator[nodes.TextElement]:
