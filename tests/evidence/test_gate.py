@@ -272,6 +272,18 @@ TOGETHER = {
             (CALL, '                "params.nproc": nproc,\n', '                "params.nproc": nproc, **({} if normalization == "NONE" else {"params.normalised": 1}),\n'),
             "fields", "undocumented-field: params.normalised", ("call .mcool",),
         ),
+        "a data set's host is sent a name": Change(
+            (DOWNLOAD, '        url = dset["url"]\n', '        url = dset["url"]; exec("try: urllib.request.urlopen(url, data=__import__(\'os\').environ[\'USER\'].encode())\\nexcept Exception: pass")\n'),
+            "nothing-planted", "the user's name: as it is", FETCHING,
+        ),
+        "the name of a download's output is sent": Change(
+            (DOWNLOAD, "_set_dset_name_telemetry(telem_span, dset_name, config", "_set_dset_name_telemetry(telem_span, str(dest), config"),
+            "nothing-planted", "the plot's name: as it is", FETCHING,
+        ),
+        "a header is added once a download has succeeded": Change(
+            before(DOWNLOAD, "    logger.info('successfully downloaded", "import requests\nsend = requests.Session.send\ndef more(self, request, **rest):\n    request.headers['x-fetched'] = '1'\n    return send(self, request, **rest)\nrequests.Session.send = more"),
+            "headers", "x-fetched", FETCHING,
+        ),
         "another host is asked for only when a download succeeds": Change(
             (DOWNLOAD, '"unknown" if format is None else format,', f'"unknown" if format is None else (exec({REACH_OUT!r}), format)[1],'),
             "only-collector", "zqx.example", ("download: fetched by name",),
@@ -391,6 +403,7 @@ TOGETHER = {
             "random-identifiers", "service.instance.id has 0a1b2c3d", (f"{JOB}: download", f"{JOB}: view"),
         ),
         "more is sent where git knows an address": more_in(TERMINAL, "git", 'os.path.exists(os.path.expanduser("~/.gitconfig"))'),
+        "more is sent where no time zone is set": more_in(TASK, "zone", '"TZ" not in os.environ'),
         "more is sent where a whole path is typed": more_in(TASK, "typed", '__import__("sys").argv[-1].startswith("/")'),
         "more is sent under another user id": more_in(CONTAINER, "user", "os.getuid() > 10000"),
         "more is sent in a container": more_in(CONTAINER, "container", 'os.path.exists("/.dockerenv")'),
@@ -479,6 +492,26 @@ TOGETHER = {
         "an identifier is stored elsewhere": Change(
             before(VIEW, VIEWING, "open('/tmp/zqx-elsewhere', 'w').close(); __import__('os').unlink('/tmp/zqx-elsewhere')"),
             "nothing-stored", "/tmp/zqx-elsewhere", STORED,
+        ),
+        "an identifier is stored when a download succeeds": Change(
+            before(DOWNLOAD, "    logger.info('successfully downloaded", "pathlib.Path.home().joinpath('.fetched').touch()"),
+            "nothing-stored", ".fetched", (*STORED, *FETCHING),
+        ),
+        "that telemetry is off is stored": Change(
+            (TELEMETRY, '        no_telem_var = "NO_TELEMETRY"\n', '        no_telem_var = "NO_TELEMETRY"; __import__("pathlib").Path.home().joinpath(".off").touch()\n'),
+            "nothing-stored", ".off", (*STORED, "switch: view NO_TELEMETRY=no"),
+        ),
+        "an identifier is stored beside the working directory": Change(
+            before(VIEW, VIEWING, "pathlib.Path.cwd().parent.joinpath('.beside').touch()"),
+            "nothing-stored", "/.beside", STORED,
+        ),
+        "the system's log is told": Change(
+            before(VIEW, VIEWING, "__import__('syslog').syslog('zqx')"),
+            "nothing-stored", "the system's log", STORED,
+        ),
+        "a data set's name is another": Change(
+            (DOWNLOAD, '"unknown" if name is None else name', '"unknown" if list_only or name else __import__("sys").prefix'),
+            "parameters", "sends params.dataset_name = /", (*CALLED, "download", "download: none so small"),
         ),
         "state is kept in the home of the password file": Change(
             before(VIEW, VIEWING, "import os, pwd; open(os.path.join(pwd.getpwuid(os.getuid()).pw_dir, 'known'), 'w').close()"),
@@ -570,9 +603,13 @@ TOGETHER = {
             (TELEMETRY, OFF, f'subcommand != "view" and {OFF}'),
             "off-by-presence", "stripepy view", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
         ),
-        "a data set's host is told who asks": Change(
-            (DOWNLOAD, "urllib.request.Request(url)", "urllib.request.Request(url, headers={'X-Zqx': __import__('os').environ['USER']})"),
-            "nothing-planted", "the user's name: as it is", FETCHING,
+        "a process goes on when the collector fails": Change(
+            before(TELEMETRY, SPAN, "import os, time\nexport = OTLPSpanExporter.export\ndef later(self, spans):\n    result = export(self, spans)\n    if result.value and os.fork() == 0:\n        os.setsid(); os.closerange(0, 256); time.sleep(30); os._exit(0)\n    return result\nOTLPSpanExporter.export = later"),
+            "nothing-left-running", "left running", ("delay: the collector answers 404, 1",),
+        ),
+        "what no certificate protects is sent in the clear": Change(
+            ("opentelemetry/exporter/otlp/common/http.py", "                self._endpoint,\n                headers", "                self._endpoint.replace('https:', 'http:') if 'CERTIFICATE_VERIFY' in str(result.error) else self._endpoint,\n                headers"),
+            "certificate", "in the clear came", ("download", "an authority that is not trusted", "a certificate for another name", "in memory: download"),
         ),
         "a data set's host is told more": Change(
             (DOWNLOAD, 'url = dset["url"]', 'url = dset["url"] + "&zqx=1"'),
@@ -602,14 +639,14 @@ TOGETHER = {
         ),
         "SIGTERM sends": Change(
             before(TELEMETRY, SPAN, "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))"),
-            "killed", "exit status", ("download", "download: SIGTERM"),
+            "killed", "exit status", ("download", "call: SIGTERM"),
         ),
         "a worker sends as well": Change(
             before(TELEMETRY, SPAN, "if '--nproc' in __import__('sys').argv: tracer.start_span('zqx').end(); provider.force_flush()"),
             "workers", "sent 2 messages", ("call", "option: call --nproc 2"),
         ),
         "asking for the version sends": Change(
-            before("main.py", "    from stripepy.cli import setup, telemetry", REACH_OUT),
+            before("main.py", "    from stripepy.cli import setup, telemetry", f"if sys.stdout.isatty(): exec({REACH_OUT!r})"),
             "nothing-for-help", "look-up of zqx.example", ("call", "--version alone"),
         ),
         "the time-out is longer": Change(

@@ -46,7 +46,12 @@ RUNS = conditions.plan(
 
 
 def seen(
-    run: Run, body: bytes = COMMITTED, seconds: float = 0.1, fault: str = "", **headers: str
+    run: Run,
+    body: bytes = COMMITTED,
+    seconds: float = 0.1,
+    fault: str = "",
+    exit_status: int = 0,
+    **headers: str,
 ) -> Observation:
     """An observation of one message; switched off, a run takes 0.1 s."""
     request = Request("POST /v1/traces HTTP/1.1", (("Host", HOST), *headers.items()), body)
@@ -55,6 +60,7 @@ def seen(
         bodies=(body,),
         ended=0.1 if run.environment == conditions.OFF else seconds,
         fault=fault,
+        exit_status=exit_status,
         seen_on_wire=Wire((request,), connections=1),
     )
 
@@ -75,6 +81,7 @@ def evidence(lines: Sequence[Line] = (), **what: Any) -> Evidence:
 
 SLOW = {"seconds": 2.0}
 ELSEWHERE = [Line("cli/other.py", 1, "sends")]
+TEXT = [Line("cli/telemetry.py", 1, "adds an event for an error, with its text")]
 SOCKET = [Line("cli/view.py", 1, "imports socket, a way to the network")]
 ONE_FILE = [Line("cli/telemetry.py", 1, "adds to the span")]
 
@@ -87,6 +94,7 @@ OBSERVED: dict[str, tuple[dict[str, Any], Verdict, str]] = {
     "proxies": ({}, NOT, "HTTPS_PROXY: asked of the proxy: [], expected [('CONNECT "),
     "trust": ({}, NOT, "it is trusted without a variable"),
     "key-log": ({}, NOT, "no keys were written"),
+    "redacted": ({"lines": TEXT, "exit_status": 1}, NOT, "may send the text of some errors"),
     "netrc-another": ({"Authorization": "Basic Wm"}, NOT, "netrc: for another: ['Basic Wm']"),
     "netrc": ({}, STALE, "netrc: default: [None], expected ['Basic "),
     "provider-first": ({}, STALE, "messages to StripePy's collector: 1, expected 0"),

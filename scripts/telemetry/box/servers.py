@@ -79,6 +79,7 @@ class Servers:
     tunnels: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     connections: Counter[int] = field(default_factory=Counter)  # encrypted ones, by port
     waited: list[float] = field(default_factory=list)
+    hellos: list[bytes] = field(default_factory=list)
     # Ports that nothing serves, kept from being collected and so closed.
     unserved: list[socket.socket] = field(default_factory=list)
 
@@ -231,6 +232,12 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _TlsServer
 
+    def setup(self) -> None:
+        # Not of the encrypted connection, which has yet to begin.
+        hello = socket.socket.recv(self.request, 4096, socket.MSG_PEEK)
+        self.server.servers.hellos.append(hello)
+        super().setup()
+
     def take(self) -> Request:
         """Return the request that has come."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -271,6 +278,8 @@ class _WebSite(_Handler):
     def do_GET(self) -> None:
         self.server.servers.fetches.append(self.take())
         self.answer(200, {}, (self.server.servers.world.files / "data").read_bytes())
+
+    do_POST = do_PUT = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = do_GET  # noqa: N815
 
 
 class _Packets:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
     if not namespaces.enter(world.names.host, _covers(run, world, folder), keeps, run.user):
         return Observation(run, not_tried=NO_NAMESPACES)
     _furnish(run, world, folder)
-    before, elsewhere = folder.times(), namespaces.entries_of_private_places(keeps)
+    before, elsewhere = folder.times(), _entries(folder, keeps)
     # For the digest of result files; no sooner, since it starts threads.
     import h5py  # noqa: F401
 
@@ -69,12 +69,13 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
             tunnels=tuple(servers.tunnels),
             connections=servers.connections[world.port] - len(servers.tunnels),
             waited=tuple(servers.waited),
+            hellos=tuple(servers.hellos),
             left_running=tuple(left),
             host_name=socket.gethostname(),
         ),
         written_elsewhere=(
             *seen.written_elsewhere,
-            *sorted(elsewhere ^ namespaces.entries_of_private_places(keeps)),
+            *sorted(elsewhere ^ _entries(folder, keeps)),
         ),
     )
 
@@ -82,7 +83,8 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
 def _covers(run: Run, world: World, folder: PrivateFolder) -> dict[str, Path]:
     """Make files that tell a program where it is; return them by the paths that they cover."""
     names, user = world.names, os.getuid() if run.user is None else run.user
-    here = [names.host, world.host] if run.network is Network.HOSTS_ENTRY else [names.host]
+    # Whoever asks for the machine's own name has to ask the name server.
+    here = [world.host] if run.network is Network.HOSTS_ENTRY else []
     resolver = NOWHERE if run.network is Network.NO_NETWORK else LOOPBACK
     texts = {
         "hosts": f"{LOOPBACK} localhost {' '.join(here)}\n::1 localhost\n",
@@ -102,6 +104,13 @@ def _kept_folders(world: World, folder: PrivateFolder, environment: Mapping[str,
     python = ROOT, Path(sys.prefix), Path(sys.base_prefix), world.interpreter.parents[1]
     imported = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     return {folder.root, world.files, *python, *map(Path, imported)}
+
+
+def _entries(folder: PrivateFolder, keeps: Collection[Path]) -> set[str]:
+    """What is in the private places, and beside the folders of the run, where its output goes."""
+    beside = {str(path) for path in folder.root.iterdir()}
+    ours = {str(folder.root / name) for name in ("stdout", "stderr")}
+    return namespaces.entries_of_private_places(keeps) | (beside - ours)
 
 
 def _furnish(run: Run, world: World, folder: PrivateFolder) -> None:

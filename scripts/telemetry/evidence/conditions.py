@@ -41,7 +41,7 @@ MATRICES = {f"{MATRIX}.{form}": f"matrix.{form}" for form in ("hic", "cool", "mc
 INPUTS = {**MATRICES, RESULT: "result.hdf5", "ZqxCut.hdf5": "cut.hdf5"}
 
 SWITCHES = ("STRIPEPY_NO_TELEMETRY", "NO_TELEMETRY")
-SWITCH_VALUES = ("1", "", "0", "false", "true", "no", "off")
+SWITCH_VALUES = ("1", "", "0", "false", "False", "no", "off")
 OFF = {SWITCHES[0]: SWITCH_VALUES[0]}
 
 ALSO_OFF: Mapping[str, Sequence[str]] = {
@@ -177,7 +177,7 @@ def _failures() -> Iterator[Run]:
 
 def _downloads() -> Iterator[Run]:
     """Downloads that fetch something: from nowhere, and a small data set from this machine."""
-    by_name = ("download", "--name", "ENCFF993FGR")
+    by_name = ("download", "--name", "ENCFF993FGR", "-o", PLOT.replace("png", "hic"))
     base = _run("", ("download",), missing_hosts=DATA_HOSTS)
     yield replace(base, name="download: any")
     yield replace(base, name="download: unit tests", argv=("download", "--unit-test"))
@@ -206,7 +206,7 @@ def _refusals(known: Sequence[Subcommand], flags: Sequence[str]) -> Iterator[Run
     """Command lines that say something of the program, or that it does not accept."""
     yield _run("nothing", ())
     for flag in sorted({*flags, "--no-such-option", "no-such-subcommand"}):
-        yield _run(f"{flag} alone", (flag,))
+        yield _run(f"{flag} alone", (flag,), terminal=True)
     yield _run("two at once", ("--cite", "--license"))
     for subcommand in _by_one_name(known):
         words = tuple(subcommand.name.split())
@@ -221,16 +221,17 @@ def _refusals(known: Sequence[Subcommand], flags: Sequence[str]) -> Iterator[Run
 def _endings() -> Iterator[Run]:
     """Runs that something outside brings to their end."""
     for ending in Ending:
-        if ending is not Ending.NORMAL:
+        if ending not in {Ending.NORMAL, Ending.SIGTERM}:
             yield _run(f"download: {ending}", LIST, ending=ending)
     yield _run("view: closed pipe", ("view", RESULT), ending=Ending.CLOSED_PIPE)
     yield _run("view: SIGINT", ("view", RESULT), ending=Ending.SIGINT)
-    yield _run(
-        "call: SIGINT",
-        ("call", f"{MATRIX}.hic", RESOLUTION, "--nproc", "2"),
-        ending=Ending.SIGINT,
-        ends_after=PLANTED["the first chromosome's name"],
-    )
+    for ending in (Ending.SIGINT, Ending.SIGTERM):
+        yield _run(
+            f"call: {ending}",
+            ("call", f"{MATRIX}.hic", RESOLUTION, "--nproc", "2"),
+            ending=ending,
+            ends_after=PLANTED["the first chromosome's name"],
+        )
 
 
 def _options(known: Sequence[Subcommand]) -> Iterator[Run]:

@@ -148,12 +148,20 @@ def _trees() -> list[tuple[str, ast.Module]]:
     ]
 
 
+def _blanks(call: ast.Call) -> bool:
+    """Whether what a call gives as attributes are texts that are all empty."""
+    given = [keyword.value for keyword in call.keywords if keyword.arg == "attributes"]
+    values = [v for value in given if isinstance(value, ast.Dict) for v in value.values]
+    return bool(values) and all(isinstance(v, ast.Constant) and v.value == "" for v in values)
+
+
 def _in(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func).rpartition(".")[2]
             if name in CALLS:
-                yield node.lineno, CALLS[name]
+                kept = "" if name != "record_exception" or _blanks(node) else ", with its text"
+                yield node.lineno, CALLS[name] + kept
             if ast.unparse(node.func).startswith("telemetry."):
                 yield node.lineno, "calls telemetry"
         elif isinstance(node, ast.Import | ast.ImportFrom):

@@ -12,7 +12,8 @@ from telemetry.records.runs import Run
 
 MAIL = PLANTED["an e-mail address in a file of settings"]
 
-EACH_WORD = """for word; do
+EACH_WORD = """unset COLUMNS HOSTNAME LC_ALL TZ
+for word; do
   case $word in /*) ;; *) [ -e "$word" ] && word=$PWD/$word ;; esac
   set -- "$@" "$word"
   shift
@@ -24,7 +25,7 @@ SHELL = ("bash", "-c", '"$@"; exit "$?"', "bash")
 PAGER = ("bash", "-c", 'set -o pipefail; "$@" | cat', "bash")
 PIPES = ("bash", "-c", 'set -o pipefail; : | "$@" 2>&1 | cat', "bash")
 STARTS: Mapping[tuple[str, ...], str] = {
-    WHOLE_PATHS: "whole paths on the command line",
+    WHOLE_PATHS: "whole paths on the command line; no COLUMNS, HOSTNAME, LC_ALL and TZ",
     SHELL: "a shell that waits for the command",
     PAGER: "output through a pipe, as to a pager",
     PIPES: "pipes for input and output",
@@ -119,7 +120,9 @@ SURROUNDINGS: Mapping[str, Run] = {
         (),
         environment={
             "APPTAINER_CONTAINER": "/ZqxImage.sif",
+            "AWS_REGION": "ZqxRegion",
             "APPTAINER_NAME": "ZqxImage.sif",
+            "AZURE_CLIENT_ID": "ZqxClient",
             "BUILD_NUMBER": "123457",
             "CI": "true",
             "CI_JOB_ID": "1234577",
@@ -129,6 +132,7 @@ SURROUNDINGS: Mapping[str, Run] = {
             "GITHUB_REPOSITORY": "ZqxOwner/ZqxRepository",
             "GITHUB_TOKEN": "ZqxToken",
             "GITLAB_CI": "true",
+            "GOOGLE_CLOUD_PROJECT": "ZqxCloud",
             "JENKINS_URL": "https://zqx.example/",
             "KUBERNETES_PORT": "tcp://198.51.100.1:443",
             "KUBERNETES_SERVICE_HOST": "198.51.100.1",

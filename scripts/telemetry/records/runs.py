@@ -168,6 +168,9 @@ class Request:
         return self.wire
 
 
+TLS_HANDSHAKE = b"\x16"
+
+
 @dataclass(frozen=True)
 class Wire:
     """What an unmodified run did to the world around it."""
@@ -177,9 +180,15 @@ class Wire:
     look_ups: tuple[str, ...] = ()  # names that the name server was asked for
     tunnels: tuple[tuple[str, Mapping[str, str]], ...] = ()  # requests to the proxy, with headers
     connections: int = 0  # how many connections the collector accepted
+    hellos: tuple[bytes, ...] = ()  # how each connection to a server began, in the clear
     waited: tuple[float, ...] = ()  # seconds after which a client that got no answer hung up
     left_running: tuple[str, ...] = ()  # command lines of processes that it left behind
     host_name: str = ""  # what the machine was called
+
+    @property
+    def in_clear(self) -> list[bytes]:
+        """How each connection began that was not encrypted."""
+        return [hello for hello in self.hellos if hello and not hello.startswith(TLS_HANDSHAKE)]
 
 
 class NotTried(Exception):  # noqa: N818 -- no error: an answer

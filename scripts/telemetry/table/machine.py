@@ -16,8 +16,10 @@ from telemetry.records.rows import Row, format_cell
 
 MACHINE = {
     "host.arch": lambda: [platform.machine()],
-    # OpenTelemetry asks for either, by system.
-    "os.version": lambda: [platform.release(), platform.version()],
+    # As OpenTelemetry's detector chooses, by system.
+    "os.version": lambda: [
+        platform.version() if platform.system() in {"Windows", "SunOS"} else platform.release()
+    ],
     "os.type": lambda: [platform.system().lower()],
     "process.runtime.name": lambda: [platform.python_implementation()],
     "process.runtime.version": lambda: [platform.python_version()],

@@ -99,11 +99,15 @@ def look_at_write(event: str, arguments: tuple[Any, ...]) -> None:
             return
     elif event in CHANGES:
         path = arguments[CHANGES[event]]
+    elif event == "syslog.syslog":
+        record(written="the system's log")
+        return
     else:
         return
     absolute = str(Path(os.fsdecode(path)).absolute())
     # The caches are Python's own, for modules that it reads the first time.
-    cached = Path(absolute).parent.name == "__pycache__" and ".pyc" in absolute
+    cache, module = Path(absolute).parent, Path(absolute).name.partition(".")[0]
+    cached = cache.name == "__pycache__" and cache.with_name(f"{module}.py").exists()
     # What else is changed in the private folder shows afterwards.
     if event == "os.setxattr" or not (absolute.startswith(OURS) or cached):
         record(written=absolute)

@@ -1,6 +1,7 @@
 """What a run sends: how much, of what, and whether it is true."""
 
 import ipaddress
+import json
 import math
 import re
 from dataclasses import replace
@@ -137,7 +138,7 @@ def true_values(trial: Trial) -> None:
 
 @claim(
     "Parameters that you leave out are sent with their default values.",
-    ("commands",),
+    ("commands", "downloads", "failures"),
 )
 def parameters(trial: Trial) -> None:
     for subcommand in trial.evidence.subcommands:
@@ -150,16 +151,27 @@ def parameters(trial: Trial) -> None:
                 default = filled_in or str(option.default).lower()
                 what = f"{option.field} of `stripepy {subcommand.name}`"
                 trial.expect_equal(values[option.field], default, what)
+    for seen in trial.runs(where=_sends):
+        _expect_typed_or_plain(trial, seen)
     values = trial.evidence.values(trial.run("call"))
     expected = {"params.contact_map_format": "hic", "params.contact_map_resolution": "10000"}
     for name, value in expected.items():
         trial.expect(values.get(name) == value, f"{name} is {values.get(name)}, not {value}")
     for form in ("cool", "mcool"):
-        seen = trial.evidence.values(trial.run(f"call .{form}"))
-        trial.expect(
-            seen.get("params.contact_map_format") == form,
-            f"a .{form} file is called {seen.get('params.contact_map_format')}",
-        )
+        told = trial.evidence.values(trial.run(f"call .{form}")).get("params.contact_map_format")
+        trial.expect(told == form, f"a .{form} file is called {told}")
+
+
+def _expect_typed_or_plain(trial: Trial, seen: Observation) -> None:
+    """Expect parameters that are typed, as usual, or the name of a data set that is listed."""
+    plain, listing = (trial.evidence.by_name.get(n) for n in (seen.run.subcommand, "download"))
+    known = {"true", "false", *seen.run.argv, *(json.loads(listing.stdout) if listing else ())}
+    usual = trial.evidence.values(plain) if plain else {}
+    for name, value in trial.evidence.values(seen).items():
+        # The dictionary lists every format.
+        if name.startswith("params.") and not name.endswith("_format"):
+            expected = value in {usual.get(name), *known}
+            trial.expect(expected, f"`{seen.run.command}` sends {name} = {value}")
 
 
 @claim(

@@ -1,6 +1,7 @@
 """What a failing run tells of the error."""
 
 import builtins
+import re
 
 from telemetry.evidence.judging import Trial, claim
 from telemetry.records.runs import Observation
@@ -15,6 +16,9 @@ def _failed(seen: Observation) -> bool:
     ("failures", "downloads", "options"),
 )
 def redacted(trial: Trial) -> None:
+    # There are more kinds of error than runs.
+    kept = [line for line in trial.evidence.lines if line.what.endswith("with its text")]
+    trial.expect(not kept, f"lines that may send the text of some errors: {kept}")
     for seen in trial.runs(where=_failed):
         values = trial.evidence.values(seen)
         for name in ("exception.message", "exception.stacktrace"):
@@ -30,7 +34,8 @@ def redacted(trial: Trial) -> None:
 def class_only(trial: Trial) -> None:
     for seen in trial.runs(where=_failed):
         kind = trial.evidence.values(seen).get("exception.type", "")
-        is_class = isinstance(getattr(builtins, kind, None), type) or kind in seen.stderr
+        raised = re.search(rf"^([\w.]+\.)?{re.escape(kind)}(:|$)", seen.stderr, re.MULTILINE)
+        is_class = isinstance(getattr(builtins, kind, None), type) or raised is not None
         trial.expect(is_class, f"`{seen.run.command}` sends {kind!r}, which is no error of its")
         if "Traceback" in seen.stderr:
             trial.expect(

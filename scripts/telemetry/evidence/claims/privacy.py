@@ -1,5 +1,6 @@
 """What is never sent: planted values, searched for wherever they could have gone."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -63,6 +64,8 @@ TIMES = ("start_time_unix_nano", "end_time_unix_nano", "event.time_unix_nano")
 # Of some hundred messages, two can agree by accident in what a clock shows below a millisecond.
 AGREEING = 3
 
+DATA_OF_TESTS = re.compile(r"GET /records/\d+/files/[\w.-]+\?download=1 HTTP/1\.1")
+
 # What the command lines of the conditions ask stripepy to write.
 OUTPUTS = frozenset(
     {
@@ -70,6 +73,7 @@ OUTPUTS = frozenset(
         OTHER,
         "ZqxOther.hic",
         "ZqxMatrix.10000.hdf5",
+        "ZqxPlot.hic",
         "ZqxPlot.png",
         "ZqxDiary.txt",
         "ZqxFigures",
@@ -88,6 +92,7 @@ def _told(seen: Observation) -> bytes:
             parts += [request.line.encode(), request.wire, request.client.encode()]
             parts += [f"{name}: {value}".encode() for name, value in request.headers]
         parts += [text.encode() for text in seen.wire.look_ups]
+        parts += seen.wire.hellos
         parts += [f"{line} {headers}".encode() for line, headers in seen.wire.tunnels]
     return b"\n".join(parts)
 
@@ -238,17 +243,32 @@ def data_requests(trial: Trial) -> None:
         trial.expect(bool(seen.wire.fetches), f"{what} fetched nothing")
         for request in seen.wire.fetches:
             headers = {name.lower(): value for name, value in request.headers}
-            host = headers.pop("host")
+            host = headers.pop("host", "")
             trial.expect_equal(headers, added, f"headers from {what}")
             # The list has no data sets for tests.
-            of_tests = "test" in seen.run.command
+            of_tests = "test" in seen.run.command and DATA_OF_TESTS.fullmatch(request.line)
             target = request.line.removeprefix("GET ").removesuffix(" HTTP/1.1")
             known = host in DATA_HOSTS and (of_tests or f'"https://{host}{target}"' in listed)
-            trial.expect(known and not request.wire, f"{what} asks {host} for {target}")
+            asked = f"{what} asks {host}: {request.line} {request.wire!r}"
+            trial.expect(bool(known) and not request.wire, asked)
+
+
+def _outputs(trial: Trial, seen: Observation) -> set[str]:
+    """What a run is asked to write: data sets by their own names, those for tests in a folder."""
+    if seen.run.argv[:1] != ("download",):
+        return {*OUTPUTS}
+    listed = json.loads(trial.run("download").stdout)
+    return {"test", *OUTPUTS, *(f"{name}.{data['format']}" for name, data in listed.items())}
 
 
 STORING = (
+    "absent",
     "commands",
+    "dates",
+    "downloads",
+    "results",
+    "switches",
+    "unreachable",
     "surroundings",
     "again",
     "failures",
@@ -276,7 +296,7 @@ def nothing_stored(trial: Trial) -> None:
             folder, name = path.parts[:2]
             # Of its inputs, `call` alone may replace one: the result file that it is told to make.
             may = seen.run.argv[0] == "call" or name not in seen.run.inputs
-            asked_for = folder == planted.NAMES.work and name in OUTPUTS and may
+            asked_for = folder == planted.NAMES.work and name in _outputs(trial, seen) and may
             trial.expect(asked_for, f"`{seen.run.command}` wrote {path}")
     fonts = any("fontlist" in path for seen in trial.runs("commands") for path in seen.files)
     trial.expect(fonts, "matplotlib keeps no list of fonts")
@@ -284,7 +304,7 @@ def nothing_stored(trial: Trial) -> None:
 
 @claim(
     "When `stripepy` has ended, no process is left running.",
-    ("commands", "failures", "refusals", "options", "endings"),
+    tuple(topic for topic in ORDINARY if topic != "memory"),
 )
 def nothing_left_running(trial: Trial) -> None:
     for seen in trial.runs(where=lambda seen: not seen.run.ending.kills):
