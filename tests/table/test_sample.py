@@ -1,7 +1,8 @@
-"""The sample contact map: reproducible, and worth calling stripes on."""
+"""The sample contact map: reproducible, small, and worth calling stripes on."""
 
 import os
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import h5py
@@ -9,7 +10,7 @@ import pytest
 
 from conftest import python, run
 from telemetry.records.exits import Exit
-from telemetry.records.files import SAMPLE
+from telemetry.records.files import ROOT, SAMPLE
 from telemetry.table.coolers import make_cooler
 from telemetry.table.sample import RESOLUTION, STRIPES
 
@@ -28,6 +29,13 @@ def test_the_script_makes_the_committed_file_even_without_the_temporary_folder(
     assert sample.read_bytes() == SAMPLE.read_bytes()
     checked = python(script, "--check", folder=project)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_committed_file_is_small_and_names_no_place_of_this_machine() -> None:
+    content = SAMPLE.read_bytes()
+    assert len(content) < 300_000
+    for place in (ROOT, Path.home(), Path(tempfile.gettempdir())):
+        assert os.fsencode(place) not in content
 
 
 @pytest.mark.slow

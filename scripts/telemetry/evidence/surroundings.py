@@ -120,8 +120,8 @@ SURROUNDINGS: Mapping[str, Run] = {
         (),
         environment={
             "APPTAINER_CONTAINER": "/ZqxImage.sif",
-            "AWS_REGION": "ZqxRegion",
             "APPTAINER_NAME": "ZqxImage.sif",
+            "AWS_REGION": "ZqxRegion",
             "AZURE_CLIENT_ID": "ZqxClient",
             "BUILD_NUMBER": "123457",
             "CI": "true",
