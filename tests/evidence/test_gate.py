@@ -131,6 +131,10 @@ CALLED = ("call", "call .cool", "call .mcool")
 LISTED = ("download", "in memory: download")
 NOTICED = ("view", "switch: view STRIPEPY_NO_TELEMETRY=1", "options of call together")
 NO_SUCH_DATA = ("download: no such data set",)
+UNTRUSTED = (
+    "delay: the certificate's authority is not trusted, 1",
+    "delay: the certificate is for another name, 1",
+)
 SWITCHED = (
     *("download", "switch: download STRIPEPY_NO_TELEMETRY=1"),
     *("view", "switch: view NO_TELEMETRY=no"),
@@ -432,7 +436,7 @@ TOGETHER = {
         ),
         "one switch is gone": Change(
             (TELEMETRY, 'elif "NO_TELEMETRY" in os.environ:', "elif False:"),
-            "off-by-presence", "`NO_TELEMETRY=0", (*SWITCHED, "plot cm", "switch: plot cm NO_TELEMETRY=0"),
+            "off-by-presence", "`NO_TELEMETRY=0", (*SWITCHED, "plot contact-map", "switch: plot contact-map NO_TELEMETRY=0"),
         ),
         "the switch does not stop a leak": Change(
             (TELEMETRY, OFF, f'"OTEL_EXPORTER_OTLP_HEADERS" not in os.environ and {OFF}'),
@@ -458,7 +462,7 @@ TOGETHER = {
         ),
         "certificates are not checked": Change(
             given("requests.Session.send", "'verify': False"), "certificate", "messages came",
-            ("download", "an authority that is not trusted", "a certificate for another name", "in memory: download"),
+            ("download", *UNTRUSTED, "in memory: download"),
         ),
         "the order of headers tells something": Change(
             before(TELEMETRY, SPAN, "import requests\nsend = requests.Session.send\ndef turned(self, request, **rest):\n    request.headers = requests.structures.CaseInsensitiveDict(reversed([*request.headers.items()])) if subcommand == 'view' else request.headers\n    return send(self, request, **rest)\nrequests.Session.send = turned"),
@@ -609,7 +613,7 @@ TOGETHER = {
         ),
         "what no certificate protects is sent in the clear": Change(
             ("opentelemetry/exporter/otlp/common/http.py", "                self._endpoint,\n                headers", "                self._endpoint.replace('https:', 'http:') if 'CERTIFICATE_VERIFY' in str(result.error) else self._endpoint,\n                headers"),
-            "certificate", "in the clear came", ("download", "an authority that is not trusted", "a certificate for another name", "in memory: download"),
+            "certificate", "in the clear came", ("download", *UNTRUSTED, "in memory: download"),
         ),
         "a data set's host is told more": Change(
             (DOWNLOAD, 'url = dset["url"]', 'url = dset["url"] + "&zqx=1"'),
@@ -643,7 +647,7 @@ TOGETHER = {
         ),
         "a worker sends as well": Change(
             before(TELEMETRY, SPAN, "if '--nproc' in __import__('sys').argv: tracer.start_span('zqx').end(); provider.force_flush()"),
-            "workers", "sent 2 messages", ("call", "option: call --nproc 2"),
+            "workers", "sent 2 messages", ("call", "options of call together"),
         ),
         "asking for the version sends": Change(
             before("main.py", "    from stripepy.cli import setup, telemetry", f"if sys.stdout.isatty(): exec({REACH_OUT!r})"),

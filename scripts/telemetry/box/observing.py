@@ -21,8 +21,8 @@ from telemetry.capture.process import capture
 from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import NO_NAMESPACES, Mode, Observation, Run
 
-# Most of what they do is to wait for somebody who does not answer.
-WAITING_AT_ONCE = 4
+# Most of what they do is to wait for somebody who does not answer; the longest wait has one place.
+WAITING_AT_ONCE = 5
 
 # Forks processes without threads, which namespaces need.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -53,20 +53,24 @@ def observe(
             seen[observation.run.name] = observation
             tell(observation)
 
-    def start(pool: Executor, *, timed: bool, waits: bool) -> list[Future[Observation]]:
-        wanted = [run for run in runs if (run.timed, run.waits) == (timed, waits)]
+    def start(pool: Executor, wanted: Iterable[Run]) -> list[Future[Observation]]:
         return [pool.submit(_observe_one, run, world) for run in wanted]
+
+    def those(*, timed: bool, waits: bool) -> list[Run]:
+        return [run for run in runs if (run.timed, run.waits) == (timed, waits)]
 
     sizes = (1, WAITING_AT_ONCE, os.cpu_count())
     alone, waiting, cores = pools = [ThreadPoolExecutor(size) for size in sizes]
     with alone, waiting, cores:
         try:
             # Where time matters, others must not take the cores: a process ends only after the
-            # thread that spins in it has had its turn.
-            collect(start(alone, timed=True, waits=False))
-            collect(start(waiting, timed=True, waits=True))
-            untimed = start(waiting, timed=False, waits=True)
-            collect(untimed + start(cores, timed=False, waits=False))
+            # thread that spins in it has had its turn. The longest wait takes none, and begins.
+            timed_waits = those(timed=True, waits=True)
+            longest = start(waiting, timed_waits[:1])
+            collect(start(alone, those(timed=True, waits=False)))
+            collect(longest + start(waiting, timed_waits[1:]))
+            untimed = start(waiting, those(timed=False, waits=True))
+            collect(untimed + start(cores, those(timed=False, waits=False)))
         except BaseException:
             for pool in pools:
                 pool.shutdown(wait=False, cancel_futures=True)

@@ -104,6 +104,8 @@ def plan(
     """
     usable = [subcommand for subcommand in known if subcommand.base is not None]
     return {
+        # Before others that wait, for the longest wait.
+        "unreachable": list(_unreachable()),
         "commands": list(_commands(usable)),
         "failures": list(_failures()),
         "downloads": list(_downloads()),
@@ -120,7 +122,6 @@ def plan(
         "memory": list(_memory(usable)),
         "watched": list(_watched(usable)),
         "transport": list(_transport()),
-        "unreachable": list(_unreachable()),
         "results": list(_results(usable)),
     }
 
@@ -234,24 +235,23 @@ def _endings() -> Iterator[Run]:
         )
 
 
-def _options(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Each subcommand with its options at once; by itself, each that is sent, or left out there.
+def _options(known: Iterable[Subcommand]) -> Iterator[Run]:
+    """Each subcommand with its options at once; by itself, each value that is left out there.
 
-    An option that several subcommands have is tested by itself where it is met first.
+    So is what is sent without a value of its own that tells it from others. An option that several
+    subcommands have is tested by itself where it is met first.
     """
-    tested: set[tuple[str, str]] = set()
-    alone: set[tuple[str, str]] = set()
     ordered = sorted(known, key=lambda subcommand: bool(subcommand.same_as))
-    chosen = [together(subcommand, number) for number, subcommand in enumerate(ordered)]
-    for subcommand, values in zip(ordered, chosen, strict=True):
-        tested |= {*values.items()}
+    chosen = [(sub, together(sub, number)) for number, sub in enumerate(ordered)]
+    tested = {pair for _, values in chosen for pair in values.items()}
+    alone: set[tuple[str, str]] = set()
+    for subcommand, values in chosen:
         yield _run(together_name(subcommand.name), subcommand.argv(*as_typed(values)))
-    for subcommand, values in zip(ordered, chosen, strict=True):
         for option in subcommand.options:
-            left_out = option.flag not in {*values, *subcommand.argv()}
+            left_out = option.flag not in values
             for value in option.values:
                 pair = option.flag, value
-                by_itself = option.field or pair not in tested
+                by_itself = pair not in tested or (option.field and not option.is_distinct)
                 if (by_itself and pair not in alone) or (left_out and value == option.values[0]):
                     alone.add(pair)
                     yield _run(option.run_name(value), option_argv(subcommand, option, value))
@@ -262,8 +262,8 @@ def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     main, other = SWITCHES
     tested = [(subcommand, OFF) for subcommand in known]
     lists: Sequence[Mapping[str, Sequence[str]]] = {other: SWITCH_VALUES}, NOT_OFF
-    for number, values in enumerate(lists):
-        for subcommand, *chosen in _beside([*_by_one_name(known, number)], *values.values()):
+    for values in lists:
+        for subcommand, *chosen in _beside([*_by_one_name(known, 1)], *values.values()):
             tested.append((subcommand, dict(zip(values, chosen, strict=True))))
     for name, off in ALSO_OFF.items():
         pairs = _beside([*_by_one_name(known)][:2], off)
@@ -418,10 +418,8 @@ PROXY = f"http://ZqxLogin:ZqxPassword@127.0.0.1:{PROXY_PORT}"
 
 
 def _transport() -> Iterator[Run]:
-    """Certificates, proxies, credentials, redirects."""
+    """Redirects, proxies, credentials."""
     base = _run("", LIST)
-    yield replace(base, name="an authority that is not trusted", trusts=False)
-    yield replace(base, name="a certificate for another name", network=Network.WRONG_CERTIFICATE)
     yield replace(base, name="a redirect", network=Network.REDIRECT)
     for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
         yield replace(base, name=f"proxy: {variable}", environment={variable: PROXY})
@@ -434,7 +432,6 @@ def _transport() -> Iterator[Run]:
         yield replace(base, name=name, home_files={".netrc": text})
     environment = {"NETRC": "{home}/netrc"}
     yield replace(base, name="netrc: NETRC", home_files={"netrc": NETRC}, environment=environment)
-    yield replace(base, name="keys: SSLKEYLOGFILE", environment={"SSLKEYLOGFILE": "{home}/keys"})
 
 
 THROUGH_PROXY = {"HTTPS_PROXY": f"http://127.0.0.1:{PROXY_PORT}"}

@@ -34,6 +34,7 @@ OFFLINE = {"download": LIST[1:]}
 VALUES = {
     "assembly": ("hg38",),
     "cmap": ("plasma",),
+    "dpi": ("37",),
     "genomic_belt": ("1234567",),
     "log_file": (LOG,),
     "max_width": ("123457",),
@@ -87,6 +88,11 @@ class Option:
         """Its long form."""
         return max(self.flags, key=len)
 
+    @property
+    def is_distinct(self) -> bool:
+        """Whether its value tells it from others that it is tested with."""
+        return self.values != ("",) and not any(self.flag in words for words in COMPANIONS.values())
+
     def run_name(self, value: str) -> str:
         """Return the name of the run that tests a value."""
         return f"option: {self.subcommand} {self.flag} {value}".strip()
@@ -134,11 +140,12 @@ def program_flags(parser: Sequence[Mapping[str, Any]]) -> list[str]:
 def _subcommand(entry: Mapping[str, Any], last_name: str, fields: Container[str]) -> Subcommand:
     words = tuple(entry["words"])
     name = " ".join(words)
-    arguments, unknown, options = [], [], []
+    arguments, unknown = list[str](), list[str]()
+    options = list[Option]()
     for described in entry["options"]:
         if described["flags"]:
             if described["kind"] != "HelpAction":
-                options.append(_option(name, described, fields))
+                options.append(_option(name, described, fields, len(options)))
         elif described["dest"] in POSITIONAL:
             arguments.append(POSITIONAL[described["dest"]])
         else:
@@ -150,7 +157,9 @@ def _subcommand(entry: Mapping[str, Any], last_name: str, fields: Container[str]
     return Subcommand(name, base, tuple(options), tuple(unknown), same_as)
 
 
-def _option(subcommand: str, described: Mapping[str, Any], fields: Container[str]) -> Option:
+def _option(
+    subcommand: str, described: Mapping[str, Any], fields: Container[str], number: int
+) -> Option:
     values: tuple[str, ...]
     if described["kind"] in {"StoreTrueAction", "StoreFalseAction"}:
         values = ("",)
@@ -163,7 +172,10 @@ def _option(subcommand: str, described: Mapping[str, Any], fields: Container[str
         numeric = [
             text for text in ("37", "0.37") if accepts.get(text, "").removesuffix(".0") == text
         ]
-        values = tuple(numeric[:1]) or (("ZqxOption",) if "zqx" in accepts else ())
+        # A number that no other option has, and that does not end in 0, which is not sent.
+        own = str(37 + 2 * number)
+        values = tuple(text.replace("37", own) for text in numeric[:1])
+        values = values or (("ZqxOption",) if "zqx" in accepts else ())
     field = FIELDS.get(described["dest"], f"params.{described['dest']}")
     return Option(
         subcommand=subcommand,
@@ -189,19 +201,14 @@ def together(subcommand: Subcommand, number: int) -> dict[str, str]:
     values: dict[str, str] = {}
     excluded = {
         *ALONE,
-        *(name for o in subcommand.options if o.flag in subcommand.argv() for name in _excluded(o)),
+        *(name for o in subcommand.options if o.flag in subcommand.argv() for name in o.excludes),
     }
     for option in subcommand.options:
         if option.values and option.dest not in excluded:
             chosen = 0 if option.field else number % len(option.values)
             values[option.flag] = option.values[chosen]
-            excluded |= _excluded(option)
+            excluded |= {option.dest, *option.excludes}
     return values
-
-
-def _excluded(option: Option) -> set[str]:
-    """What cannot stand beside an option, by destination: itself, and what excludes it."""
-    return {option.dest, *option.excludes}
 
 
 def option_argv(subcommand: Subcommand, option: Option, value: str) -> tuple[str, ...]:
