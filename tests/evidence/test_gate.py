@@ -555,7 +555,7 @@ TOGETHER = {
         ),
         "times hide an identifier": Change(
             (TELEMETRY, "record_exception=False,", "start_time=__import__('time').time_ns() // 10**6 * 10**6 + 123456, record_exception=False,"),
-            "random-identifiers", "start_time_unix_nano ends in 123456", ("view", "download", "twice: view"),
+            "random-identifiers", "start_time_unix_nano has 123456", ("view", "download", "twice: view"),
         ),
         "a process goes on": Change(
             before(VIEW, VIEWING, "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(30); os._exit(0)"),
@@ -633,6 +633,18 @@ TOGETHER = {
         ),
     },
     "runs end otherwise": {
+        "times hide an identifier in their milliseconds": Change(
+            (TELEMETRY, "record_exception=False,", "start_time=(t := __import__('time').time_ns()) // 10**9 * 10**9 + 321 * 10**6 + t % 10**6, record_exception=False,"),
+            "random-identifiers", "start_time_unix_nano has 321 in", ("view", "download", "twice: view", "twice: download", "twice: plot"),
+        ),
+        "the order of fields tells something": Change(
+            (DOWNLOAD, PARAMETER, f'                **({{"params.unit_test": True}} if unit_test else {{}}),\n{PARAMETER}'),
+            "fields", "in the order", ("download", "option: download --unit-test"),
+        ),
+        "a column has another name": Change(
+            before(VIEW, VIEWING, "set_attributes = telem_span.set_attributes\ntelem_span.set_attributes = lambda values: set_attributes({**values, 'params.columns': ['zqx']})"),
+            "parameters", "columns of", (*CALLED, "view", "options of view together"),
+        ),
         "there is a notice in other words": Change(
             before(VIEW, VIEWING, "telem_span is None or print('Usage is counted.', file=__import__('sys').stderr)"),
             "no-notice", "says something else without", NOTICED, STALE,

@@ -10,7 +10,7 @@ from datetime import datetime
 from telemetry.evidence.judging import Trial, claim, outcome
 from telemetry.evidence.subcommands import together_name
 from telemetry.records.runs import Ending, Observation
-from telemetry.table import machine
+from telemetry.table import machine, otlp
 
 # Clocks are read at slightly different moments.
 TOLERANCE_SECONDS = 0.05
@@ -31,6 +31,8 @@ CARRIER = re.compile(
     r"trace_id|span_id|kind|flags|scope\.name|service\.instance\.id"
     r"|telemetry\.sdk\.(name|language|version)"
 )
+
+KEY = re.compile('"key": "(.*)"')
 
 
 def _sends(seen: Observation) -> bool:
@@ -74,10 +76,15 @@ def workers(trial: Trial) -> None:
     (*SENDING, "endings", "transport", "unreachable", "results"),
 )
 def fields(trial: Trial) -> None:
+    orders: dict[frozenset[str], list[str]] = {}
     for seen in trial.runs(where=lambda seen: bool(seen.bodies) or _sends(seen)):
         # What is refused may be sent again, but no more than before.
         for body in {*seen.bodies} or {b""}:
             _expect_documented(trial, replace(seen, bodies=(body,)))
+            # An order of their own could tell something, too.
+            order = KEY.findall(otlp.otlp_json(body))
+            usual = orders.setdefault(frozenset(order), order)
+            trial.expect(order == usual, f"`{seen.run.command}` sends, in the order: {order}")
 
 
 def _expect_documented(trial: Trial, seen: Observation) -> None:
@@ -138,7 +145,7 @@ def true_values(trial: Trial) -> None:
 
 @claim(
     "Parameters that you leave out are sent with their default values.",
-    ("commands", "downloads", "failures"),
+    ("commands", "downloads", "failures", "options"),
 )
 def parameters(trial: Trial) -> None:
     for subcommand in trial.evidence.subcommands:
@@ -151,12 +158,16 @@ def parameters(trial: Trial) -> None:
                 default = filled_in or str(option.default).lower()
                 what = f"{option.field} of `stripepy {subcommand.name}`"
                 trial.expect_equal(values[option.field], default, what)
-    for seen in trial.runs(where=_sends):
+    for seen in trial.runs("commands", "downloads", "failures", where=_sends):
         _expect_typed_or_plain(trial, seen)
     values = trial.evidence.values(trial.run("call"))
     expected = {"params.contact_map_format": "hic", "params.contact_map_resolution": "10000"}
     for name, value in expected.items():
         trial.expect(values.get(name) == value, f"{name} is {values.get(name)}, not {value}")
+    view = trial.run(together_name("view"))
+    columns = json.dumps(view.stdout.partition("\n")[0].split("\t"))
+    told = trial.evidence.values(view).get("params.columns")
+    trial.expect_equal(told, columns, f"columns of `{view.run.command}`")
     for form in ("cool", "mcool"):
         told = trial.evidence.values(trial.run(f"call .{form}")).get("params.contact_map_format")
         trial.expect(told == form, f"a .{form} file is called {told}")
