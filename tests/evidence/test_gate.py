@@ -127,7 +127,7 @@ def more_in(surrounding: str, name: str, condition: str) -> Change:
 VIEWED = ("view",)
 STORED = ("view", "watched: view")
 VIEW_OPTIONS = ("view", "options of view together", "option: view --with-biodescriptors")
-CALLED = ("call", "call .cool", "call .mcool")
+PARAMETERS = ("call", "call .cool", "call .mcool", "view", "options of view together")
 LISTED = ("download", "in memory: download")
 NOTICED = ("view", "switch: view STRIPEPY_NO_TELEMETRY=1", "options of call together")
 NO_SUCH_DATA = ("download: no such data set",)
@@ -317,7 +317,7 @@ TOGETHER = {
         ),
         "a default that StripePy fills in is another": Change(
             (VIEW, "coefficient_of_variation_threshold = math.nextafter(math.inf, 0)", "coefficient_of_variation_threshold = 535870086.0"),
-            "parameters", "535870086", (*CALLED, "view"),
+            "parameters", "535870086", PARAMETERS,
         ),
         "more is sent with the user's own attributes": Change(
             attribute("uid", '"OTEL_RESOURCE_ATTRIBUTES" in os.environ'),
@@ -325,7 +325,7 @@ TOGETHER = {
         ),
         "a default is another": Change(
             (CALL, '"params.genomic_belt": genomic_belt', '"params.genomic_belt": genomic_belt + 1'),
-            "parameters", "5000001, expected 5000000", CALLED,
+            "parameters", "5000001, expected 5000000", PARAMETERS,
         ),
         "a file's name leaks": Change(
             attribute("file", value="__import__('sys').argv[-1]"),
@@ -515,7 +515,7 @@ TOGETHER = {
         ),
         "a data set's name is another": Change(
             (DOWNLOAD, '"unknown" if name is None else name', '"unknown" if list_only or name else __import__("sys").prefix'),
-            "parameters", "sends params.dataset_name = /", (*CALLED, "download", "download: none so small"),
+            "parameters", "sends params.dataset_name = /", (*PARAMETERS, "download", "download: none so small"),
         ),
         "state is kept in the home of the password file": Change(
             before(VIEW, VIEWING, "import os, pwd; open(os.path.join(pwd.getpwuid(os.getuid()).pw_dir, 'known'), 'w').close()"),
@@ -643,7 +643,7 @@ TOGETHER = {
         ),
         "a column has another name": Change(
             before(VIEW, VIEWING, "set_attributes = telem_span.set_attributes\ntelem_span.set_attributes = lambda values: set_attributes({**values, 'params.columns': ['zqx']})"),
-            "parameters", "columns of", (*CALLED, "view", "options of view together"),
+            "parameters", "columns of", PARAMETERS,
         ),
         "there is a notice in other words": Change(
             before(VIEW, VIEWING, "telem_span is None or print('Usage is counted.', file=__import__('sys').stderr)"),
