@@ -30,7 +30,7 @@ endif
 HALF = $(error MATRIX and RESOLUTION go together: make table MATRIX=map.hic RESOLUTION=10000)
 CALL = $(if $(MATRIX)$(RESOLUTION)$(ARGS),-- call "$$MATRIX" "$$RESOLUTION" $(ARGS)$(if $(and $(MATRIX),$(RESOLUTION)),,$(HALF)))
 
-SPHINX := PYTHONPATH= $(BIN)/python -m sphinx -c . -d build/doctrees -E -n -q
+SPHINX := PYTHONPATH= $(BIN)/python -m sphinx -c . -d build/doctrees -q
 
 # One release of each package for every Python: the table shows some, and must not depend on it.
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \

@@ -46,7 +46,7 @@ html_theme_options = {
     "version_selector": False,
 }
 templates_path = ["docs/_templates"]
-html_title = "StripePy telemetry"
+html_title = project
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 # Where the site was made from, as Read the Docs knows it.
 html_context = {

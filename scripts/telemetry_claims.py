@@ -6,7 +6,6 @@ Without an option, the outcome is written to assets/telemetry_claims.json. Exit 
 """
 
 import argparse
-import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -91,13 +90,12 @@ def _compare(new: Verification, *, write: bool) -> list[Finding]:
 
     It stays if this machine left out what it tested.
     """
-    with contextlib.suppress(UserError):
-        write = write and not new.not_tried() - claims.load().not_tried()
-    return findings.write_or_compare_document(
+    old = findings.committed(claims.load)
+    return findings.write_or_compare(
         {files.CLAIMS: documents.render(new)},
-        load=lambda: claims.load().settled(tested_as=new),
-        new=new.settled(tested_as=new),
-        write=write,
+        old=documents.lines(old.settled(tested_as=new)) if old else None,
+        new=documents.lines(new.settled(tested_as=new)),
+        write=write and not (old and new.not_tried() - old.not_tried()),
         kind=Kind.OUTDATED_CLAIMS,
         mend=claims.MEND,
     )

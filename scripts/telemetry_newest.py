@@ -36,7 +36,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     dictionary, committed = fields.load(), releases.load().newest()
-    # A stripepy that the caller has there would stand before the newest.
+    # A stripepy on the caller's PYTHONPATH would be run instead.
     os.environ.pop("PYTHONPATH", None)
     newest = environments.releases(history.STRIPEPY)[-1]
     if newest.version > Version(committed.release):

@@ -36,7 +36,7 @@ def main() -> int:
         help="name the releases of a dependency with which the newest StripePy changed",
     )
     options = parser.parse_args()
-    # A stripepy that the caller has there would stand before each release's own.
+    # A stripepy on the caller's PYTHONPATH would be run instead.
     os.environ.pop("PYTHONPATH", None)
     dictionary = fields.load()
     look = history.looking(dictionary, _progress())
@@ -50,10 +50,11 @@ def main() -> int:
             Finding(Kind.SINCE_DISAGREES, field, "", f"{shows}; correct `since` of its entry")
             for field, shows in since_faults(new, dictionary).items()
         ]
-        found += findings.write_or_compare_document(
+        old = findings.committed(releases.load)
+        found += findings.write_or_compare(
             {files.RELEASES: documents.render(new)},
-            load=lambda: releases.load().settled(),
-            new=new.settled(),
+            old=documents.lines(old.settled()) if old else None,
+            new=documents.lines(new.settled()),
             write=not options.check,
             kind=Kind.OUTDATED_RELEASES,
             mend=releases.MEND,

@@ -26,7 +26,6 @@ from telemetry.table import otlp
 
 def main() -> int:
     parser = exits.parser(__doc__)
-    exits.add_timeout(parser)
     parser.add_argument("command", nargs="+", metavar="-- COMMAND", help="arguments of stripepy")
     options = parser.parse_args()
     run = replace(
@@ -34,7 +33,6 @@ def main() -> int:
         # Those of the caller that have a say in telemetry: the switch above all.
         environment={name: os.environ[name] for name in os.environ if CHANGES.fullmatch(name)},
         missing_hosts=world.DATA_HOSTS,
-        timeout=options.timeout,
     )
     [exporter] = table.load().provenance.exporters
     with world.made(exporter["endpoint"]) as made:

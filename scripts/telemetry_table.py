@@ -27,7 +27,7 @@ DOCUMENTED_COMMAND = "call sample.hic 10000 -p 2"
 
 def main() -> int:
     options = _options()
-    run = replace(localised(options.command), mode=Mode.MEMORY, timeout=options.timeout)
+    run = replace(localised(options.command), mode=Mode.MEMORY)
     seen = capture(run)
     if options.print and seen.bodies:
         _print(seen.body, options.format)
@@ -54,7 +54,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--format", choices=("table", "tsv", "json"), help="for --print; json is OTLP JSON"
     )
-    exits.add_timeout(parser)
     parser.add_argument(
         "command",
         nargs="*",
@@ -66,8 +65,6 @@ def _options() -> argparse.Namespace:
         parser.error(f"unknown: {shlex.join(unknown)} (what is for stripepy goes behind --)")
     if options.format and not options.print:
         parser.error("--format goes with --print")
-    if options.command[:1] == ["stripepy"]:
-        del options.command[0]
     options.format = options.format or "table"
     options.command = options.command or shlex.split(DOCUMENTED_COMMAND)
     return options
@@ -105,13 +102,7 @@ def _compare_or_write(seen: Observation, options: argparse.Namespace) -> int:
 
     dictionary = fields.load()
     new = documenting.document(seen)
-    old = None
-    try:
-        old = table.load()
-    except UserError as error:
-        if options.check:
-            raise
-        print(f"note: {error.message}", file=sys.stderr)
+    old = table.load() if options.check else findings.committed(table.load)
     accept = f"python scripts/telemetry_table.py --accept -- {shlex.join(options.command)}"
     found = documenting.compare(seen, new, old, dictionary, f"if that is right: {accept}")
     findings.show(found, files.FIELDS)

@@ -9,8 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -96,15 +96,6 @@ def need(*names: str) -> None:
             pytest.skip(lack)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name each missing tool once, with how many tests it kept from running."""
-    skipped = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
-    for reason, count in skipped.items():
-        plural = "" if count == 1 else "s"
-        lack = reason.removeprefix("Skipped: ")
-        terminalreporter.write_line(f"{count} test{plural} skipped: {lack}")
-
-
 # -- What tests run -------------------------------------------------------------------------------
 
 
@@ -128,7 +119,7 @@ def build(
     folder: Path, *options: str | Path, project: Path = ROOT, **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Build the site of a project to its end, and keep what it says."""
-    form = ("-m", "sphinx", "-b", "html", "-c", ".", "-W", "-n", "-q")
+    form = ("-m", "sphinx", "-b", "html", "-c", ".", "-W", "-q")
     return python(*form, *options, "docs", folder, folder=project, env=env)
 
 
@@ -169,21 +160,13 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def installed_stripepy() -> Path:
-    """Folder of the installed package; it is read, copied, and never changed."""
-    spec = importlib.util.find_spec("stripepy")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
-
-
 @pytest.fixture
 def doctor(tmp_path: Path) -> Doctor:
     """Copy stripepy and change it: `doctor(("cli/call.py", "old", "new"))` -> its parent.
 
     So can packages below it be: `doctor(("requests/sessions.py", "old", "new"))`.
     """
-    packages = installed_stripepy().parent
+    packages = Path(sysconfig.get_path("purelib"))
 
     def change(*edits: Edit) -> Path:
         copies = tmp_path / "doctored"

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from conftest import run
+
 CONFIGURATION = """\
 ClusterName=one
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
-AuthInfo=socket={folder}/munge
+AuthInfo=socket={folder}/socket
 ProctrackType=proctrack/linuxproc
 TaskProlog={folder}/prolog.sh
 StateSaveLocation={folder}/state
@@ -26,6 +28,9 @@ SlurmdPort={ports[1]}
 NodeName={host} NodeAddr=127.0.0.1
 PartitionName=all Nodes={host} Default=YES
 """
+
+
+MUNGE = ("key-file", "socket", "pid-file", "log-file", "seed-file")
 
 
 @contextmanager
@@ -41,66 +46,27 @@ def cluster(folder: Path, prolog: str) -> Iterator[Path]:
     """
     for name in ("state", "spool"):
         (folder / name).mkdir()
-    script, key, settings = (folder / name for name in ("prolog.sh", "key", "slurm.conf"))
+    script, key, settings = (folder / name for name in ("prolog.sh", "key-file", "slurm.conf"))
     script.write_text(prolog)
     script.chmod(0o755)
     key.write_bytes(os.urandom(1024))
     key.chmod(0o400)
-    text = CONFIGURATION.format(
-        host=socket.gethostname().partition(".")[0],
-        user=os.getuid(),
-        folder=folder,
-        ports=_free_ports(),
-    )
+    host = socket.gethostname().partition(".")[0]
+    here = ("127.0.0.1", 0)
+    with socket.create_server(here) as one, socket.create_server(here) as two:
+        ports = [server.getsockname()[1] for server in (one, two)]
+    text = CONFIGURATION.format(host=host, user=os.getuid(), folder=folder, ports=ports)
     settings.write_text(text)
-    environment = {
-        **os.environ,
-        "PATH": f"{os.environ['PATH']}:/usr/sbin",
-        "SLURM_CONF": str(settings),
-    }
-    munge = {
-        "key-file": key.name,
-        "socket": "munge",
-        "pid-file": "pid",
-        "log-file": "log",
-        "seed-file": "seed",
-    }
-    options = [f"--{name}={folder / file}" for name, file in munge.items()]
-    with ExitStack() as stack:
-        for command in (
-            ["munged", "--foreground", "--force", *options],
-            ["slurmctld", "-D"],
-            ["slurmd", "-D"],
-        ):
-            stack.enter_context(_running(command, folder, environment))
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    env = {**os.environ, "PATH": path, "SLURM_CONF": str(settings)}
+    munged = ["munged", "--foreground", "--force", *(f"--{n}={folder / n}" for n in MUNGE)]
+    with ExitStack() as stack, (folder / "said").open("ab") as said:
+        for command in (munged, ["slurmctld", "-D"], ["slurmd", "-D"]):
+            process = subprocess.Popen(command, env=env, stdout=said, stderr=said)
+            stack.callback(process.wait, 60)
+            stack.callback(process.terminate)
         deadline = time.monotonic() + 60
-        while "idle" not in _states(environment):
+        while "idle" not in run("sinfo", "--noheader", "--format=%t", env=env).stdout:
             assert time.monotonic() < deadline, (folder / "said").read_text()
             time.sleep(0.2)
         yield settings
-
-
-@contextmanager
-def _running(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
-    with (folder / "said").open("ab") as said:
-        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _states(environment: dict[str, str]) -> str:
-    asking = ("sinfo", "--noheader", "--format=%t")
-    return subprocess.run(
-        asking, env=environment, capture_output=True, text=True, check=False
-    ).stdout
-
-
-def _free_ports() -> list[int]:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        return [server.getsockname()[1] for server in (one, two)]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import chromium
-from site_server import served
+from site_server import SITE, served
 
 ROOT = Path(__file__).resolve().parent.parent
 LIGHTHOUSE = ROOT / "tests" / "browser" / "node_modules" / ".bin" / "lighthouse"
@@ -31,7 +31,7 @@ def scores(address: str) -> dict[str, int]:
 
 def main() -> int:
     """Run Lighthouse once."""
-    with served(ROOT / "build" / "html") as address:
+    with served(SITE) as address:
         found = scores(f"{address}telemetry.html")
     for name, least in LEAST.items():
         print(f"{name:15} {found[name]:3} (at least {least})")

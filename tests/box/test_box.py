@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conftest import need
-from telemetry.box import observing, supervisor, world
+from telemetry.box import observing, world
 from telemetry.box.observing import observe
 from telemetry.box.world import World
 from telemetry.records import table
@@ -119,8 +119,3 @@ def test_without_namespaces_runs_are_made_in_memory_or_not_at_all(
     assert seen["plain"].run.mode is Mode.MEMORY
     assert len(seen["plain"].bodies) == 1
     assert "no network namespaces" in seen["refused"].not_tried
-
-
-def test_the_supervisor_needs_no_module_that_starts_threads() -> None:
-    # Namespaces are for processes of one thread, and numpy starts several.
-    assert "h5py" not in vars(supervisor)

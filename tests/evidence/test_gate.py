@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Doctor, Edit, installed_stripepy, need
+from conftest import Doctor, Edit, need
 from telemetry.box.observing import observe
 from telemetry.box.world import World
-from telemetry.evidence import conditions, planted, subcommands, verification
+from telemetry.evidence import conditions, planted, source_lines, subcommands, verification
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.judging import Judgement, judge
 from telemetry.evidence.surroundings import SURROUNDINGS
@@ -827,5 +827,5 @@ def test_an_option_that_nobody_can_test_is_found(here: World, doctor: Doctor) ->
 def test_the_gate_is_green_for_the_installed_program(here: World, plan: Plan) -> None:
     runs = ("download", "download: none so small", "download: fetched by name")
     unchanged = Change(("", "", ""), "fields", "", runs, Verdict.HOLDS)
-    [judgement] = judged(here, plan, [unchanged], installed_stripepy().parent).values()
+    [judgement] = judged(here, plan, [unchanged], source_lines.package().parent).values()
     assert (judgement.verdict, judgement.findings()) == (Verdict.HOLDS, [])

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import shutil
 import socket
 import sys
@@ -141,15 +140,6 @@ def test_help_lists_every_target() -> None:
     assert sorted(line.split()[0] for line in targets.splitlines()) == sorted(phony)
 
 
-def test_the_make_of_macos_which_is_3_81_can_read_the_makefile() -> None:
-    newer = (
-        r"\bprivate\b|\bundefine\b|\.ONESHELL|\.SHELLFLAGS|\.RECIPEPREFIX|!=|::=|&:|^load\b"
-        r"|^define .*=|\$\((file|guile|let|intcmp) "
-    )
-    text = (ROOT / "Makefile").read_text()
-    assert [line for line in text.splitlines() if line[:1] != "\t" and re.search(newer, line)] == []
-
-
 def test_a_port_in_use_is_said_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         served = python("tools/site_server.py", str(server.getsockname()[1]))
@@ -165,8 +155,7 @@ def test_a_missing_tool_is_named_and_is_a_failure_where_it_is_required(
     shutil.copy(ROOT / "tests/conftest.py", tmp_path)
     test = "import conftest\ndef test():\n    conftest.need('chromium')\n"
     (tmp_path / "test_it.py").write_text(test)
-    env = {"PATH": str(tmp_path), "REQUIRE_TOOLS": required, "PYTEST_ADDOPTS": ""}
+    env = {"PATH": str(tmp_path), "REQUIRE_TOOLS": required, "PYTEST_ADDOPTS": "-rs"}
     tested = python("-m", "pytest", folder=tmp_path, env=env).stdout
     assert outcome in tested
-    lack = "chromium is missing: apt-get install chromium"
-    assert (f"{lack}\n" if required else f"1 test skipped: {lack}\n") in tested
+    assert "chromium is missing: apt-get install chromium\n" in tested

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from conftest import ROOT, build, installed_stripepy, page, protobuf
+from conftest import ROOT, build, page, protobuf
 from telemetry.records import claims, documents, fields, files, handling, releases, table
 from telemetry.site.published import SERVED
 from telemetry.table import otlp
@@ -104,14 +104,3 @@ def test_the_message_is_that_of_the_table() -> None:
     body = protobuf(text)
     assert [(row.field, row.value) for row in otlp.rows(body)] == table.load().table
     assert otlp.otlp_json(body) == text
-
-
-def test_each_line_that_is_said_to_set_a_field_is_there() -> None:
-    package, dictionary = installed_stripepy(), fields.load()
-    for seen in claims.load().fields:
-        assert seen.lines or dictionary[seen.field].origin != "StripePy", seen.field
-        for place in seen.lines:
-            file, _, number = place.partition(":")
-            line = (package / file).read_text().splitlines()[int(number) - 1]
-            assert line.strip()
-            assert f'"{seen.field}"' in line or not seen.field.startswith("params.")

@@ -14,6 +14,9 @@ CHANGES = re.compile(r"OTEL_\w+|(STRIPEPY_)?NO_TELEMETRY")
 INFORMATION_OPTIONS = frozenset({"-h", "--help", "-v", "--version", "--cite", "--license"})
 """With one of these, stripepy prints something about itself and sets no telemetry up."""
 
+# What takes longer hangs: a map of the whole genome takes hours.
+LONGEST_SECONDS = 86_400.0
+
 
 def localised(command: Sequence[str]) -> Run:
     """Return the run of a command line, made fit for the private folder in which it will run.
@@ -27,7 +30,7 @@ def localised(command: Sequence[str]) -> Run:
     """
     argv: list[str] = []
     inputs: dict[str, str] = {}
-    for argument in command:
+    for argument in command[1:] if command[:1] == ["stripepy"] else command:
         match = re.fullmatch(r"(--[\w-]+=|-[a-zA-Z](?=.))?(.*)", argument, re.DOTALL)
         assert match is not None
         option, value = match[1] or "", match[2]
@@ -42,7 +45,8 @@ def localised(command: Sequence[str]) -> Run:
         elif _leads_elsewhere(path):
             value = path.name
         argv.append(f"{option}{value}")
-    return Run("typed", tuple(argv), inputs=inputs, typed=tuple(command))
+    typed = tuple(command)
+    return Run("typed", tuple(argv), inputs=inputs, typed=typed, timeout=LONGEST_SECONDS)
 
 
 def _leads_elsewhere(path: Path) -> bool:

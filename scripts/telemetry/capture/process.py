@@ -190,8 +190,7 @@ def require_end(seen: Observation) -> None:
     """Refuse a run that had to be ended."""
     if seen.timed_out:
         message = f"{typed(seen.run)} did not end within {seen.run.timeout:g} s"
-        mend = "allow it more time with --timeout SECONDS"
-        raise UserError(message, mend, Exit.NOT_CAPTURED)
+        raise UserError(message, "find out what it waits for", Exit.NOT_CAPTURED)
 
 
 def require_one_message(seen: Observation, *, or_none: bool = False) -> None:

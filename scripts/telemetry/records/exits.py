@@ -1,7 +1,6 @@
 """How a command ends: exit statuses, errors that a reader can mend, and signals."""
 
 import argparse
-import contextlib
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ from typing import NoReturn
 class Exit(IntEnum):
     """Exit statuses that scripts can rely on.
 
-    Python itself ends with 1 after a traceback, so that no finding may have that status.
+    Python itself ends with 1 after a traceback, so no finding uses 1.
     """
 
     OK = 0
@@ -51,23 +50,6 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
 
 
-def add_timeout(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--timeout",
-        type=_seconds,
-        default=3600.0,
-        metavar="SECONDS",
-        help="end the run after this time (default: %(default)g)",
-    )
-
-
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if (seconds := float(text)) > 0:
-            return seconds
-    raise argparse.ArgumentTypeError(f"takes a positive number of seconds, not {text!r}")
-
-
 def run(main: Callable[[], int]) -> NoReturn:
     """Call a command's main function and exit with its status.
 
@@ -75,7 +57,7 @@ def run(main: Callable[[], int]) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        # Python goes elsewhere if this folder is not there; libraries in other languages do not.
+        # Without this folder, Python uses another one; libraries in other languages do not.
         os.environ["TMPDIR"] = tempfile.gettempdir()
         status = main()
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The files of this repository: where they are, and the one way to write or compare them."""
+"""The files of this repository: where they are, and how they are read and replaced."""
 
 import contextlib
 import os

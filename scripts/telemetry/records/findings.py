@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
-from telemetry.records import documents, files
+from telemetry.records import files
 from telemetry.records.exits import UserError
+
+Value = TypeVar("Value")
 
 
 class Kind(StrEnum):
@@ -66,7 +69,7 @@ def write_or_compare(
     Prints "Up to date", "Updated", or the difference, which is a finding unless it is written.
 
     Args:
-        content: What the files should hold, by path, in one folder; the first is spoken of.
+        content: What the files should hold, by path, in one folder; messages name the first.
         old: What the committed files say, as lines with their ends, apart from what may vary;
             None if they are missing or cannot be read.
         new: What they should say, likewise.
@@ -87,24 +90,10 @@ def write_or_compare(
     return []
 
 
-def write_or_compare_document(
-    content: Mapping[Path, bytes],
-    *,
-    load: Callable[[], object],
-    new: object,
-    write: bool,
-    kind: Kind,
-    mend: str,
-) -> list[Finding]:
-    """Write a document, or compare it, as `write_or_compare` does.
-
-    `load` reads the committed document and gives what may not vary of it; `new` is the same of
-    the new one.
-    """
-    old = None
+def committed(load: Callable[[], Value]) -> Value | None:
+    """Return what is committed; None, and a note, if it is missing or cannot be read."""
     try:
-        old = documents.lines(load())
+        return load()
     except UserError as error:
         print(f"note: {error.message}", file=sys.stderr)
-    lines = documents.lines(new)
-    return write_or_compare(content, old=old, new=lines, write=write, kind=kind, mend=mend)
+        return None

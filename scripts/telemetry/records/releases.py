@@ -20,7 +20,6 @@ ChangeKind = Literal[
     "state",
     "added",
     "removed",
-    "renamed",
     "type",
     "values",
     "condition",
@@ -116,8 +115,6 @@ class Change(Record):
                 return f"`{self.what}` is new, sent by {listed(after.split(', '))}"
             case "removed":
                 return f"`{self.what}` is no longer sent"
-            case "renamed":
-                return f"`{before}` is now called `{after}`"
             case "condition":
                 now, then = (listed(names.split(", ")) for names in (after, before))
                 return f"`{self.what}` is sent by {now}; before, by {then}"

@@ -68,23 +68,9 @@ def to_tsv(table: Sequence[tuple[str, str]]) -> str:
 
 
 def from_tsv(text: str) -> list[tuple[str, str]]:
-    """Read back what `to_tsv` wrote; a ValueError names the line of any other text."""
-    if "\r" in text or text.startswith("\ufeff"):
-        raise ValueError("line 1: has a byte order mark or CR line ends")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
-    table = []
-    try:
-        if tuple(next(reader, ())) != HEADER:
-            raise ValueError(f"line 1: the header is not {' and '.join(HEADER)}")
-        for cells in reader:
-            if len(cells) != len(HEADER) or not all(cells):
-                raise ValueError(f"line {reader.line_num}: not two filled cells")
-            table.append((cells[0], cells[1]))
-    except csv.Error as error:
-        raise ValueError(f"line {reader.line_num}: {error}") from None
-    if not table:
-        raise ValueError("line 2: there are no rows")
-    return table
+    """Read back what `to_tsv` wrote."""
+    _, *table = csv.reader(io.StringIO(text, newline=""), delimiter="\t")
+    return [(field, value) for field, value in table]
 
 
 def columns(table: Sequence[tuple[str, str]]) -> str:

@@ -74,14 +74,15 @@ class Documented:
 
 def load(table: Path = files.TABLE) -> Documented:
     """Read what is committed; all of it has to be of the same run."""
-    rows = documents.parsed(from_tsv, table, MEND)
     origin = documents.load(Provenance, files.PROVENANCE, MEND)
-    message = files.read(files.MESSAGE, MEND)
+    texts = []
     for path, digest in ((table, origin.table_sha256), (files.MESSAGE, origin.message_sha256)):
-        if digest != sha256(files.read(path, MEND).encode()):
+        texts.append(text := files.read(path, MEND))
+        if digest != sha256(text.encode()):
             described = f"the run that {files.shown(files.PROVENANCE)} describes"
             raise UserError(f"{files.shown(path)}: is not of {described}", MEND)
-    return Documented(rows, message, origin)
+    rows, message = texts
+    return Documented(from_tsv(rows), message, origin)
 
 
 def render(documented: Documented) -> dict[Path, bytes]:

@@ -22,26 +22,19 @@ def _changes(before: Setup, after: Setup) -> Iterator[tuple[ChangeKind, str, str
     if before.state != after.state:
         yield "state", "stripepy", before.told_state, after.told_state
         return
-    removed = {name: f for name, f in before.fields.items() if name not in after.fields}
-    added = {name: f for name, f in after.fields.items() if name not in before.fields}
     was, is_ = dict(_described(before)), dict(_described(after))
-    for old, field in list(removed.items()):
-        alike = [name for name, other in added.items() if other == field]
-        rivals = [name for name, other in removed.items() if other == field]
-        # Alike in all but their name, and like no other.
-        if len(alike) == len(rivals) == 1:
-            del removed[old], added[alike[0]]
-            yield "renamed", alike[0], old, alike[0]
-    for name in added:
-        yield "added", name, "", is_["condition", name]
-    for name in removed:
-        yield "removed", name, was["condition", name], ""
+    for name in after.fields:
+        if name not in before.fields:
+            yield "added", name, "", is_["condition", name]
+    for name in before.fields:
+        if name not in after.fields:
+            yield "removed", name, was["condition", name], ""
     for (kind, what), text in was.items():
         if is_.get((kind, what), text) != text:
             yield kind, what, text, is_[kind, what]
     for what, then in before.delays.items():
         now = after.delays.get(what, then)
-        # By more than the exporter's own random part, and a busy machine's.
+        # More than the exporter's random part and a busy machine explain.
         if max(then, now) > 2 * min(then, now) + 3:
             yield "delay", what, str(then), str(now)
 

@@ -30,7 +30,7 @@ class Release:
     """A release that can be installed without building it."""
 
     version: Version
-    uploaded: str = ""  # when its first wheel was, ISO 8601; empty if the index does not tell
+    uploaded: str = ""  # when its first wheel was, ISO 8601; empty if the index does not say
 
 
 def releases(package: str) -> list[Release]:

@@ -61,8 +61,8 @@ def resolve(job: Job) -> Environment:
     wanted = [f"{STRIPEPY}[all]=={release}", *filter(None, [job.pin])]
     if job.dependencies == "contemporary":
         if not job.release.uploaded:
-            raise NotTried("the package index does not tell when it was uploaded")
-        # What was uploaded at the very moment would be left out, and that is the release.
+            raise NotTried("the package index does not say when it was uploaded")
+        # uv leaves out what was uploaded at that very moment: the release itself.
         moment = datetime.fromisoformat(job.release.uploaded) + timedelta(seconds=1)
         flags = ("--exclude-newer", moment.isoformat(timespec="seconds"))
     elif job.dependencies == "lowest-direct":

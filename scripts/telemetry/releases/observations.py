@@ -87,8 +87,8 @@ Seen = dict[str, Observation]
 def settings() -> list[str]:
     """Return what is tested of a user's own settings, each as VARIABLE=VALUE.
 
-    All that has an effect with the locked packages, but for files that only a server can tell,
-    and what one would expect to have one.
+    Every setting that has an effect with the locked packages, and those in `EXPECTED`; none that
+    names a certificate file.
     """
     effective = [
         f"{seen.variable}={seen.value}"

@@ -21,7 +21,7 @@ def of(seen: Seen, topic: str) -> list[Observation]:
 def state(seen: Seen) -> tuple[State, str]:
     """Return whether a release sends, and if that cannot be told, why."""
     commands = of(seen, "command")
-    # What reaches out where there is nothing to fetch wants to send, and is not silent.
+    # A run that reaches out with nothing to fetch may be sending: it is not silent.
     if any(o.attempts for o in commands if o.run.argv != FETCHED):
         return "not tried", "it tries to reach something other than its collector"
     if any(o.wire.connections and not o.bodies for o in commands):

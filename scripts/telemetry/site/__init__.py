@@ -101,6 +101,13 @@ def _read(app: Sphinx) -> None:
         _end_build(error)
 
 
+def _read_again(
+    app: Sphinx, env: BuildEnvironment, added: Set[str], changed: Set[str], removed: Set[str]
+) -> Set[str]:
+    # Whatever changed, in assets, scripts or pages, can show on every page.
+    return env.found_docs
+
+
 def _check_fields(app: Sphinx, env: BuildEnvironment) -> None:
     # Comes before Sphinx saves what it has read; otherwise, the next build would pass.
     described = env.domains.standard_domain.objects
@@ -135,6 +142,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     for name, make in ROLES.items():
         app.add_role(name, Role(make))
     app.connect("builder-inited", _read)
+    app.connect("env-get-outdated", _read_again)
     app.connect("doctree-read", sentences.check)
     app.connect("env-merge-info", _forget_other_pages, priority=400)
     app.connect("env-updated", _check_fields)

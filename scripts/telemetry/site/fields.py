@@ -184,7 +184,7 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
     if field.allowed is not None:
         yield "Allowed", markup.codes(field.allowed)
     elif field.pattern is not None:
-        yield "Form", markup.literal(field.pattern)
+        yield "Form", markup.literal(field.pattern.pattern)
     yield "Sent by", _sent_by(field)
     ended = {"that ended well": seen.success, "that failed": seen.failure} if seen else {}
     runs = [markup.inline(subcommands_of(page, of), f" {how}") for how, of in ended.items() if of]

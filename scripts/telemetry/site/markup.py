@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from docutils import nodes
 from docutils.nodes import Node
+from docutils.parsers.rst import DirectiveError
+from docutils.utils import Reporter
 from sphinx import addnodes
-from sphinx.errors import SphinxError
 
 Piece = str | Node
 
@@ -107,7 +108,7 @@ def table(
     """A table with a caption, whose first cells are headings of their rows."""
     if not rows:
         # A table that shows nothing would look like a finding.
-        raise SphinxError(f"the table {title!r} would have no rows")
+        raise DirectiveError(Reporter.ERROR_LEVEL, f"the table {title!r} would have no rows")
     group = nodes.tgroup(cols=len(headings))
     group += [nodes.colspec(stub=None if number else 1) for number in range(len(headings))]
     group += [nodes.thead("", _row(headings)), nodes.tbody("", *map(_row, rows))]

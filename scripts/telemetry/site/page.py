@@ -9,7 +9,6 @@ from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import make_id
 
-from telemetry.records import files
 from telemetry.site import markup
 from telemetry.site.content import Content, read
 
@@ -25,9 +24,6 @@ class Page:
 
     @property
     def content(self) -> Content:
-        """What there is to show; the page is read again when an asset has changed."""
-        for asset in files.ASSETS.iterdir():
-            self.env.note_dependency(asset)
         return read()
 
     @property

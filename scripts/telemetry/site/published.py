@@ -1,5 +1,6 @@
 """What is served beside the pages: documents for programs, and lists of the pages."""
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urljoin
@@ -45,7 +46,7 @@ class FieldEntry(Record):
     sensitivity_because: str = Field(description="Why so.")
     type: list[str] = Field(description="OTLP types that it may have.")
     allowed: list[str] | None = Field(description="Every value it may have; null for any.")
-    pattern: str | None = Field(description="Regular expression for the whole value.")
+    pattern: re.Pattern[str] | None = Field(description="Regular expression for the whole value.")
     sent_by: dict[str, str] = Field(description="When each subcommand sends it; * is every one.")
     origin: str = Field(description="Who adds it.")
     varies: str = Field(description="What besides the command decides the value.")

@@ -13,7 +13,6 @@ from telemetry.site.markup import Piece
 from telemetry.site.page import Page
 
 CHOICES = {
-    "contemporary": "Current at its release",
     "lowest": "The lowest of all packages",
     "lowest-direct": "The lowest that StripePy itself asks for",
     "locked": "Those that this site is built with",

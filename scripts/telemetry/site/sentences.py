@@ -23,7 +23,7 @@ TELLS = re.compile(
     r"|uploaded|adds|includes|writes|shares|logs)\b"
     r"|(?:^|[.:;] )(?:StripePy|It|The (?:program|message|command)|A (?:run|message)) "
 )
-"""What tells what the program does, or does not do, or begins to: no guidance needs it."""
+"""Words that state what the program does; guidance does without them."""
 
 PICTURE = files.PAGES / "_templates" / "data_flow.svg"
 KEPT = "{fact:%s.place}; {fact:%s.link} on the way there and {fact:%s.at_rest} at rest"
@@ -117,7 +117,6 @@ def legend(name: str) -> Node:
 
 def show_data_flow(page: Page) -> list[Node]:
     """The way of a message as a picture, then as a table."""
-    page.env.note_dependency(PICTURE)
     drawn = page.content.filled(PICTURE.read_text(encoding="utf-8"), html.escape)
     rows = [[capitalised(page.content.filled(cell)) for cell in cells] for cells in STATIONS]
     headings = "Component", "Where", "How long data are kept"

@@ -84,7 +84,7 @@ def bins_in(length: int) -> int:
 def write_hic_here(
     path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel], assembly: str
 ) -> None:
-    """Write a .hic file, in this process, which hictkpy keeps busy until it ends."""
+    """Write a .hic file in this process, in which a thread of hictkpy spins from then on."""
     import hictkpy
 
     writer = hictkpy.hic.FileWriter(
