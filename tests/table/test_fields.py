@@ -33,7 +33,11 @@ since = { package = "stripepy-hic", version = "1.1.1" }
         ("call =", "calls =", "[params.k] sent_by.calls"),
         ('varies = "no"', 'varies = "by run"', "`because` belongs to a value that varies"),
         ('"1.1.1"', '"soon"', "[params.k] since"),
-        ("type =", 'pattern = "["\ntype =', "[params.k] pattern: Input should be a valid regular expression"),
+        (
+            "type =",
+            'pattern = "["\ntype =',
+            "[params.k] pattern: Input should be a valid regular expression",
+        ),
         ("params.k", "params.*", "[params.*] names"),
         ("category", "category =", "Invalid value"),
         (ENTRY, "", "there are no entries"),
