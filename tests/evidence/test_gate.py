@@ -19,9 +19,8 @@ from telemetry.box.observing import observe
 from telemetry.box.world import World
 from telemetry.evidence import conditions, planted, source_lines, subcommands, verification
 from telemetry.evidence.claims import CLAIMS
-from telemetry.evidence.judging import Judgement, judge
+from telemetry.evidence.judging import Evidence, Judgement, judge
 from telemetry.evidence.surroundings import SURROUNDINGS
-from telemetry.evidence.verification import Plan
 from telemetry.records import table
 from telemetry.records.claims import Verdict
 from telemetry.records.runs import Run
@@ -297,7 +296,7 @@ TOGETHER = {
             "off-unmodified", "zqx.example", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
         ),
         "a network address is sent": Change(
-            attribute("address", value='"at 198.51.100.7"'),
+            attribute("address", value='"http://198.51.100.7:80/"'),
             "no-place", "198.51.100.7", ("download", f"{TERMINAL}: download"),
         ),
         "the language is sent": Change(
@@ -363,7 +362,7 @@ TOGETHER = {
         ),
         "the class of an error is made up": Change(
             (TELEMETRY, 'attributes={"exception.message"', 'attributes={"exception.type": "zqx", "exception.message"'),
-            "class-only", "which is no error", ("view: a damaged file",),
+            "class-only", "not the class", ("view: a damaged file",),
         ),
         "a failure is called a success": Change(
             (TELEMETRY, "Status(StatusCode.ERROR))\n        span.record", "Status(StatusCode.OK))\n        span.record"),
@@ -378,7 +377,7 @@ TOGETHER = {
         ),
         "another variable is asked for": Change(
             before(DOWNLOAD, LIST, "__import__('os').environ.get('STRIPEPY_EXTRA')"),
-            "ambient-covered", "STRIPEPY_EXTRA", ("watched: download",),
+            "ambient-covered", "STRIPEPY_EXTRA", ("watched: download", "ambient: SSLKEYLOGFILE={home}/ZqxKeys"),
         ),
         "a typed name is no longer sent": Change(
             (DOWNLOAD, '"unknown" if name is None else name', '"unknown"'), "typed-name", "unknown", NO_SUCH_DATA, STALE,
@@ -462,7 +461,7 @@ TOGETHER = {
         ),
         "certificates are not checked": Change(
             given("requests.Session.send", "'verify': False"), "certificate", "messages came",
-            ("download", *UNTRUSTED, "in memory: download"),
+            ("download", *UNTRUSTED),
         ),
         "the order of headers tells something": Change(
             before(TELEMETRY, SPAN, "import requests\nsend = requests.Session.send\ndef turned(self, request, **rest):\n    request.headers = requests.structures.CaseInsensitiveDict(reversed([*request.headers.items()])) if subcommand == 'view' else request.headers\n    return send(self, request, **rest)\nrequests.Session.send = turned"),
@@ -589,7 +588,7 @@ TOGETHER = {
     "switches do something else": {
         "the capture would show something else": Change(
             attribute("unobserved", '"record" not in str(os.environ.get("STRIPEPY_CAPTURE_RECORD"))'),
-            "same-every-way", "differ in ['unobserved']", LISTED,
+            "same-every-way", "removes `unobserved`", LISTED,
         ),
         "gzip holds another time": Change(
             given("gzip.GzipFile", "'mtime': 7"),
@@ -613,7 +612,7 @@ TOGETHER = {
         ),
         "what no certificate protects is sent in the clear": Change(
             ("opentelemetry/exporter/otlp/common/http.py", "                self._endpoint,\n                headers", "                self._endpoint.replace('https:', 'http:') if 'CERTIFICATE_VERIFY' in str(result.error) else self._endpoint,\n                headers"),
-            "certificate", "in the clear came", ("download", *UNTRUSTED, "in memory: download"),
+            "certificate", "in the clear came", ("download", *UNTRUSTED),
         ),
         "a data set's host is told more": Change(
             (DOWNLOAD, 'url = dset["url"]', 'url = dset["url"] + "&zqx=1"'),
@@ -667,7 +666,7 @@ TOGETHER = {
         ),
         "the time-out is longer": Change(
             (TELEMETRY, "timeout=5", "timeout=9"),
-            "time-out", "sets: 9", ("in memory: download", f"delay: {SILENT}, 1"),
+            "time-out", "it waited", (f"delay: {SILENT}, 1",),
         ),
         "more is sent if the collector fails": Change(
             before(TELEMETRY, SPAN, "export = OTLPSpanExporter.export\ndef again(self, spans):\n    result = export(self, spans)\n    if result.value:\n        spans[0]._attributes = {**spans[0]._attributes, 'params.again': 1}\n        export(self, spans)\n    return result\nOTLPSpanExporter.export = again"),
@@ -746,12 +745,12 @@ def here() -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def plan(here: World) -> Plan:
+def plan(here: World) -> Evidence:
     return verification.make_plan(here)
 
 
 def judged(
-    here: World, plan: Plan, changes: Sequence[Change], folder: Path
+    here: World, plan: Evidence, changes: Sequence[Change], folder: Path
 ) -> dict[Change, Judgement]:
     """Make the runs that show changes, with a changed stripepy, and let the judges decide.
 
@@ -784,7 +783,7 @@ def judged(
             topic: [seen[run.name] for run in runs if run.name in change.runs]
             for topic, runs in plan.topics.items()
         }
-        return judge(claims[change.claim], verification.evidence(tested, observations))
+        return judge(claims[change.claim], replace(tested, observations=observations))
 
     return {change: decide(change) for change in changes}
 
@@ -793,7 +792,7 @@ def judged(
     "name",
     [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in PROGRAMS],
 )
-def test_the_gate_goes_red_when(here: World, plan: Plan, doctor: Doctor, name: str) -> None:
+def test_the_gate_goes_red_when(here: World, plan: Evidence, doctor: Doctor, name: str) -> None:
     changes = PROGRAMS[name]
     if any(change.claim == "dates" for change in changes.values()):
         need("faketime")
@@ -824,7 +823,7 @@ def test_an_option_that_nobody_can_test_is_found(here: World, doctor: Doctor) ->
     assert [option.values for option in view.options if option.flag == "--zqx"] == [()]
 
 
-def test_the_gate_is_green_for_the_installed_program(here: World, plan: Plan) -> None:
+def test_the_gate_is_green_for_the_installed_program(here: World, plan: Evidence) -> None:
     runs = ("download", "download: none so small", "download: fetched by name")
     unchanged = Change(("", "", ""), "fields", "", runs, Verdict.HOLDS)
     [judgement] = judged(here, plan, [unchanged], source_lines.package().parent).values()

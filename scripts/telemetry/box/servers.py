@@ -61,9 +61,11 @@ HEADERS = {
 }
 
 
-def start(target: Callable[..., object], *arguments: object) -> None:
-    """Start a thread that lasts as long as this process."""
-    threading.Thread(target=target, args=arguments, daemon=True).start()
+def start(target: Callable[..., object], *arguments: object) -> threading.Thread:
+    """Start a thread that lasts no longer than this process."""
+    thread = threading.Thread(target=target, args=arguments, daemon=True)
+    thread.start()
+    return thread
 
 
 @dataclass

@@ -67,7 +67,7 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
             fetches=tuple(servers.fetches),
             look_ups=tuple(servers.look_ups),
             tunnels=tuple(servers.tunnels),
-            connections=servers.connections[world.port] - len(servers.tunnels),
+            connections=servers.connections[world.port],
             waited=tuple(servers.waited),
             hellos=tuple(servers.hellos),
             left_running=tuple(left),
@@ -174,15 +174,17 @@ def _started(
             os.close(reading)
     command = [*run.prefix, str(world.interpreter.with_name("stripepy")), *run.argv]
     with started(command, folder, environment, **options) as process:
-        if run.terminal:
-            start(_drain, reading, folder.root / "stdout")
-        elif held_up:
+        if run.terminal or held_up:
             os.close(writing)
+        if run.terminal:
+            shown = start(_drain, reading, folder.root / "stdout")
         if (number := run.ending.signal) is not None:
             _interrupt(process, number, run, folder)
             if held_up:
                 start(_drain, reading)
         yield process
+        if run.terminal:
+            shown.join(1.0)
 
 
 def _interrupt(
@@ -206,7 +208,8 @@ def _is_due(process: subprocess.Popen[bytes], run: Run, folder: PrivateFolder) -
 
 
 def _drain(pipe: int, kept: Path = Path(os.devnull)) -> None:
-    with kept.open("ab", 0) as file:
+    # A terminal that everybody has closed is an error, not an end.
+    with kept.open("ab", 0) as file, contextlib.suppress(OSError):
         while piece := os.read(pipe, PIPE_BYTES):
             file.write(piece)
 

@@ -56,7 +56,10 @@ NOT_OFF: Mapping[str, Sequence[str]] = {
     "OTEL_TRACES_SAMPLER": ("always_on", ""),
     "OTEL_TRACES_EXPORTER": ("none", "console", ""),
 }
-"""What one could think to switch off: set together, if any did, nothing would be sent."""
+"""Values that one might expect to switch telemetry off.
+
+They are set together: if any did, nothing would be sent.
+"""
 
 OTHER_SWITCHES = (*ALSO_OFF, *(name for name in NOT_OFF if name not in ALSO_OFF))
 
@@ -144,7 +147,7 @@ def _commands(known: Iterable[Subcommand]) -> Iterator[Run]:
 def _failures() -> Iterator[Run]:
     """Every way to fail after the arguments were accepted."""
     hic, cool = f"{MATRIX}.hic", f"{MATRIX}.cool"
-    region = ("--region", NOT_THERE)
+    region = ("--region", PLANTED["a region"])
     for name, argv in (
         ("call: no such resolution", ("call", hic, "12345")),
         (

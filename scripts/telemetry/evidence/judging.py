@@ -11,12 +11,11 @@ from google.protobuf.message import DecodeError
 
 from telemetry.evidence.source_lines import Line
 from telemetry.evidence.subcommands import Subcommand
-from telemetry.evidence.variables import Setting
 from telemetry.records.claims import Verdict
 from telemetry.records.fields import Dictionary, Outcome
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.rows import Row
-from telemetry.records.runs import Ending, NotTried, Observation
+from telemetry.records.runs import Ending, NotTried, Observation, Run
 from telemetry.records.table import Documented
 from telemetry.table import differences, otlp
 
@@ -28,23 +27,17 @@ class Void(Exception):  # noqa: N818 -- no error: a verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """What is known before the runs."""
+class Evidence:
+    """Everything that judges look at."""
 
+    topics: Mapping[str, Sequence[Run]]  # the runs, by topic
+    observations: Mapping[str, Sequence[Observation]]  # what was seen, by topic
     subcommands: Sequence[Subcommand]  # the program's subcommands, from its own parser
-    settings: Sequence[Setting]  # variables of the environment, with values to test
     lines: Sequence[Line]  # the lines of the program that take part in telemetry
     setters: Mapping[str, Sequence[Line]]  # the lines of the program that set each field
     dictionary: Dictionary  # what the site says of each field
     documented: Documented  # the documented run
     versions: Mapping[str, str]  # installed versions, by package
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence(Known):
-    """Everything that judges look at."""
-
-    observations: Mapping[str, Sequence[Observation]]  # what was seen, by topic
 
     @cached_property
     def by_name(self) -> Mapping[str, Observation]:
@@ -58,16 +51,8 @@ class Evidence(Known):
         return exporter
 
     def rows(self, seen: Observation) -> tuple[Row, ...]:
-        """Return what a run sent, flattened.
-
-        Raises:
-            Void: If its message cannot be read.
-        """
-        try:
-            return otlp.rows(seen.body)
-        except DecodeError as error:
-            message = f"what `{seen.run.command}` sent cannot be read: {error}"
-            raise Void(message) from None
+        """Return what a run sent, flattened."""
+        return otlp.rows(seen.body)
 
     def values(self, seen: Observation) -> dict[str, str]:
         """Return what a run sent, by field."""
@@ -75,7 +60,6 @@ class Evidence(Known):
 
     def settled(self, seen: Observation) -> dict[str, str]:
         """Return what a run sent, without the values that differ from run to run."""
-        self.rows(seen)
         return differences.settled(seen, self.dictionary)
 
     def differing(self, one: Observation, other: Observation) -> list[str]:
@@ -193,9 +177,9 @@ class Trial:
             noise += [f"{seen.wire.connections} connections"] if seen.wire.connections else []
         self.expect(not noise, f"`{seen.run.command}` reached out: {', '.join(noise)}")
 
-    def expect_no_effect(self, seen: Observation) -> None:
-        """Expect that a run sends and does what its subcommand does without its conditions."""
-        plain = self.run(seen.run.subcommand)
+    def expect_no_effect(self, seen: Observation, plain: Observation | None = None) -> None:
+        """Expect that a run sends and does what another does: its subcommand's plain one."""
+        plain = plain or self.run(seen.run.subcommand)
         self.control(plain)
         found = [
             str(effect) for effect in differences.effects(plain, seen, self.evidence.dictionary)
@@ -288,6 +272,8 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
         verdict, grounds = Verdict.NOT_TRIED, [str(reason)]
     except Void as reason:
         verdict, grounds = Verdict.VOID, [str(reason)]
+    except DecodeError as error:
+        verdict, grounds = Verdict.VOID, [f"a message cannot be read: {error}"]
     return Judgement(
         claim,
         verdict,

@@ -104,9 +104,9 @@ COMBINATIONS: Mapping[str, str] = {
 A hash that is salted with what nobody knows cannot be found.
 """
 
-ABSENT = "OpenTelemetry is hidden, as if it were not installed"
+ABSENT = "with OpenTelemetry hidden"
 
-SET_UP_FIRST = "OpenTelemetry is set up before StripePy starts, for another address"
+SET_UP_FIRST = "with OpenTelemetry set up before StripePy starts"
 
 PROVIDER = """
 from opentelemetry import trace
@@ -124,7 +124,7 @@ trace.set_tracer_provider(provider)
 It prints what it exports, so that one can see what goes to the address that the user has set.
 """
 
-CHANGED_DATA = "the data sets' checksums are replaced by that of a small file"
+CHANGED_DATA = "with the checksums of data sets replaced"
 
 
 def planted_world(endpoint: str) -> AbstractContextManager[World]:

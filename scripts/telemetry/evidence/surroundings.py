@@ -121,7 +121,7 @@ SURROUNDINGS: Mapping[str, Run] = {
         environment={
             "APPTAINER_CONTAINER": "/ZqxImage.sif",
             "APPTAINER_NAME": "ZqxImage.sif",
-            "AWS_REGION": "ZqxRegion",
+            "AWS_REGION": "ZqxCloudRegion",
             "AZURE_CLIENT_ID": "ZqxClient",
             "BUILD_NUMBER": "123457",
             "CI": "true",

@@ -1,11 +1,10 @@
 """The verification: runs are made, claims are judged, and what is kept of that is put together."""
 
-import dataclasses
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from telemetry.box.observing import have_namespaces, observe
@@ -14,7 +13,7 @@ from telemetry.capture.process import installing, last_error
 from telemetry.evidence import conditions, source_lines, subcommands, variables
 from telemetry.evidence.claims import ambient, options, unreachable
 from telemetry.evidence.conditions import OTHER_SWITCHES, SWITCHES
-from telemetry.evidence.judging import Evidence, Judgement, Known, outcome
+from telemetry.evidence.judging import Evidence, Judgement, outcome
 from telemetry.evidence.surroundings import SURROUNDINGS, others
 from telemetry.records import fields, files, table
 from telemetry.records.claims import (
@@ -30,22 +29,15 @@ from telemetry.records.claims import (
     VerificationDetails,
 )
 from telemetry.records.exits import Exit, UserError
-from telemetry.records.runs import Observation, Run
+from telemetry.records.runs import Observation
 
 SHOWN_COMMANDS = 5
 
 Tell = Callable[[int, int, Observation], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan(Known):
-    """What is to be tested."""
-
-    topics: Mapping[str, Sequence[Run]]  # the runs, by topic
-
-
-def make_plan(world: World) -> Plan:
-    """Ask the program for its options, and the installed code for its variables.
+def make_plan(world: World) -> Evidence:
+    """Plan all runs: ask the program for its options, and the installed code for its variables.
 
     Raises:
         UserError: If stripepy does not run here.
@@ -61,10 +53,10 @@ def make_plan(world: World) -> Plan:
     known = subcommands.known(parser, dictionary)
     settings = variables.settings(variables.named() - {*SWITCHES, *OTHER_SWITCHES})
     topics = conditions.plan(known, subcommands.program_flags(parser), settings)
-    return Plan(
+    return Evidence(
         topics=topics,
+        observations={},
         subcommands=known,
-        settings=settings,
         lines=source_lines.find(),
         setters=source_lines.setters(dictionary),
         dictionary=dictionary,
@@ -73,7 +65,7 @@ def make_plan(world: World) -> Plan:
     )
 
 
-def gather(plan: Plan, topics: set[str], world: World, tell: Tell) -> Evidence:
+def gather(plan: Evidence, topics: set[str], world: World, tell: Tell) -> Evidence:
     """Make the runs of some topics.
 
     Args:
@@ -91,13 +83,8 @@ def gather(plan: Plan, topics: set[str], world: World, tell: Tell) -> Evidence:
         tell(len(done), len(runs), seen)
 
     seen = observe(runs, world, count)
-    return evidence(plan, {topic: [seen[run.name] for run in of] for topic, of in chosen.items()})
-
-
-def evidence(plan: Plan, observations: Mapping[str, Sequence[Observation]]) -> Evidence:
-    """Put what was seen, by topic, together with what it is judged by."""
-    shared = {field.name: getattr(plan, field.name) for field in dataclasses.fields(Known)}
-    return Evidence(**shared, observations=observations)
+    by_topic = {topic: [seen[run.name] for run in of] for topic, of in chosen.items()}
+    return replace(plan, observations=by_topic)
 
 
 def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
@@ -108,12 +95,8 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
         claims=[_claim(judgement) for judgement in judgements],
         fields=_fields(evidence),
         options=[
-            OptionResult(
-                subcommand=sent.option.subcommand,
-                option=sent.option.flag,
-                fields=sorted(sent.fields),
-            )
-            for sent in options.sent(evidence)
+            OptionResult(subcommand=option.subcommand, option=option.flag, fields=sorted(fields))
+            for option, fields in options.sent(evidence).items()
         ],
         switches=_switches(evidence),
         variables=_variables(evidence),
@@ -161,7 +144,7 @@ def _git(*words: str) -> str:
 def _claim(judgement: Judgement) -> ClaimResult:
     commands = list(dict.fromkeys(seen.run.command for seen in judgement.looked_at))
     modes = {
-        f"{seen.run.mode.value}{', watched' if seen.run.watched else ''}"
+        f"{seen.run.changed or seen.run.mode}{', watched' if seen.run.watched else ''}"
         for seen in judgement.looked_at
     }
     return ClaimResult(

@@ -168,9 +168,6 @@ class Request:
         return self.wire
 
 
-TLS_HANDSHAKE = b"\x16"
-
-
 @dataclass(frozen=True)
 class Wire:
     """What an unmodified run did to the world around it."""
@@ -184,11 +181,6 @@ class Wire:
     waited: tuple[float, ...] = ()  # seconds after which a client that got no answer hung up
     left_running: tuple[str, ...] = ()  # command lines of processes that it left behind
     host_name: str = ""  # what the machine was called
-
-    @property
-    def in_clear(self) -> list[bytes]:
-        """How each connection began that was not encrypted."""
-        return [hello for hello in self.hellos if hello and not hello.startswith(TLS_HANDSHAKE)]
 
 
 class NotTried(Exception):  # noqa: N818 -- no error: an answer

@@ -49,7 +49,7 @@ def _facts(page: Page, claim: ClaimResult) -> Iterator[tuple[str, Piece]]:
     if claim.grounds:
         yield "Reason", "; ".join(claim.grounds)
     if claim.runs:
-        yield "Runs", f"{claim.runs}, {' and '.join(claim.modes)}"
+        yield "Runs", f"{claim.runs}, {' or '.join(claim.modes)}"
     if counts := page.content.verification.this_run.counts.get(claim.id):
         yield "Counted", "; ".join(f"{what}: {number:,}" for what, number in sorted(counts.items()))
     if claim.commands:

@@ -37,7 +37,7 @@ def settled(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
     }
 
 
-def describe(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
+def _describe(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
     """Return what a run sent and did, by aspect, as far as it does not differ from run to run."""
     aspects = {f"field {name}": value for name, value in settled(seen, dictionary).items()}
     if seen.seen_on_wire:
@@ -70,7 +70,7 @@ def files_of(seen: Observation) -> dict[str, str]:
 
 def effects(plain: Observation, other: Observation, dictionary: Dictionary) -> list[Effect]:
     """Return what differs from one run to another."""
-    before, after = describe(plain, dictionary), describe(other, dictionary)
+    before, after = _describe(plain, dictionary), _describe(other, dictionary)
     if plain.bodies and not other.bodies:
         reached = f", but there is a {after['other attempts']}" if other.attempts else ""
         return [Effect("nothing", f"sends nothing{reached}")]

@@ -35,8 +35,9 @@ def class_only(trial: Trial) -> None:
     for seen in trial.runs(where=_failed):
         kind = trial.evidence.values(seen).get("exception.type", "")
         raised = re.search(rf"^([\w.]+\.)?{re.escape(kind)}(:|$)", seen.stderr, re.MULTILINE)
-        is_class = isinstance(getattr(builtins, kind, None), type) or raised is not None
-        trial.expect(is_class, f"`{seen.run.command}` sends {kind!r}, which is no error of its")
+        known = isinstance(getattr(builtins, kind, None), type) or raised is not None
+        what = f"`{seen.run.command}` sends {kind!r}, which is not the class of its error"
+        trial.expect(bool(kind) and known, what)
         if "Traceback" in seen.stderr:
             trial.expect(
                 kind.rpartition(".")[2] in seen.stderr,

@@ -1,7 +1,6 @@
 """Which options are sent, and as which field."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from telemetry.evidence.judging import Evidence, Trial, claim, outcome
 from telemetry.evidence.planted import RESULT, TYPED
@@ -12,24 +11,19 @@ from telemetry.records.runs import Observation
 LEADING = ("stripepy_hdf5", "with_biodescriptors")
 
 
-@dataclass(frozen=True)
-class Sent:
-    """What became of one option."""
-
-    option: Option  # the option
-    # Every field whose value it changed, with the values.
-    fields: Mapping[str, Sequence[str]]
+Fields = Mapping[str, Sequence[str]]
+"""Every field whose value an option changed, with the values."""
 
 
-def sent(evidence: Evidence) -> list[Sent]:
+def sent(evidence: Evidence) -> dict[Option, Fields]:
     """What became of every option of every subcommand; those without a run are left out."""
-    return [
-        Sent(option, fields)
+    return {
+        option: fields
         for subcommand in evidence.subcommands
         if subcommand.name in evidence.by_name
         for option in subcommand.options
         if (fields := _fields(evidence, subcommand, option)) is not None
-    ]
+    }
 
 
 def _fields(
@@ -100,7 +94,7 @@ def _is_one_of(sent: str, typed: tuple[str, ...]) -> bool:
 def options(trial: Trial) -> None:
     trial.runs("options")
     made = [s for s in trial.evidence.subcommands if s.name in trial.evidence.by_name]
-    table = {(s.option.subcommand, s.option.flag): s for s in sent(trial.evidence)}
+    table = sent(trial.evidence)
     for subcommand in trial.evidence.subcommands:
         trial.expect(
             not subcommand.unknown,
@@ -109,14 +103,13 @@ def options(trial: Trial) -> None:
     for subcommand in made:
         for option in subcommand.options:
             trial.expect(
-                (subcommand.name, option.flag) in table,
+                option in table,
                 f"`{subcommand.name} {option.flag}` is an option that no condition tests",
             )
-    for found in table.values():
+    for option, fields in table.items():
         trial.counts["options"] += 1
-        option = found.option
         # Whatever an option changes has to be its own field, and its own value.
-        for name, values in found.fields.items():
+        for name, values in fields.items():
             as_typed = all(_is_one_of(value, option.values) for value in values)
             trial.expect(
                 name == option.field and (as_typed or option.dest in LEADING),
@@ -125,8 +118,8 @@ def options(trial: Trial) -> None:
     # What options change together, one of them has to change by itself, or as its own field.
     explained = {
         (name, value)
-        for found in table.values()
-        for name, values in found.fields.items()
+        for fields in table.values()
+        for name, values in fields.items()
         for value in values
     }
     for subcommand in made:
@@ -135,8 +128,8 @@ def options(trial: Trial) -> None:
             trial.expect_message(seen)
             other = {*_changed(trial.evidence, subcommand, seen).items()} - explained
             trial.expect(not other, f"`{seen.run.command}` changes {dict(sorted(other))}")
-    of = {s.option.flag for s in table.values()}
-    as_field = {s.option.flag for s in table.values() if s.fields}
+    of = {option.flag for option in table}
+    as_field = {option.flag for option, fields in table.items() if fields}
     trial.facts |= {"options": str(len(of)), "sent": str(len(as_field))}
 
 

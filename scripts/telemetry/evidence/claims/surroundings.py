@@ -1,6 +1,7 @@
 """What is sent where people run stripepy: at a terminal, in a job, in a container; and again."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 from telemetry.evidence.conditions import DATES
 from telemetry.evidence.judging import Trial, Void, claim
@@ -52,7 +53,5 @@ def second_run(trial: Trial) -> None:
     for seen in trial.runs():
         what = f"`{seen.run.command}`, run twice"
         trial.expect_equal(len(seen.bodies), 2, f"messages of {what}")
-        first, *others = (replace(seen, bodies=(body,)) for body in seen.bodies)
-        for second in others:
-            different = trial.evidence.differing(first, second)
-            trial.expect(not different, f"the second message of {what}, differs in {different}")
+        for first, second in pairwise(replace(seen, bodies=(body,)) for body in seen.bodies):
+            trial.expect_no_effect(second, first)
