@@ -94,6 +94,7 @@ OBSERVED: dict[str, tuple[dict[str, Any], Verdict, str]] = {
     "proxies": ({}, NOT, "HTTPS_PROXY: asked of the proxy: [], expected [('CONNECT "),
     "trust": ({}, NOT, "it is trusted without a variable"),
     "key-log": ({}, NOT, "no keys were written"),
+    "class-only": ({"exit_status": 1}, NOT, "sends '', which is not the class"),
     "redacted": ({"lines": TEXT, "exit_status": 1}, NOT, "may send the text of some errors"),
     "netrc-another": ({"Authorization": "Basic Wm"}, NOT, "netrc: for another: ['Basic Wm']"),
     "netrc": ({}, STALE, "netrc: default: [None], expected ['Basic "),
