@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,15 @@ def need(*names: str) -> None:
             if os.environ.get("REQUIRE_TOOLS"):
                 pytest.fail(lack, pytrace=False)
             pytest.skip(lack)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name each missing tool once, with how many tests it kept from running."""
+    skipped = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+    for reason, count in skipped.items():
+        plural = "" if count == 1 else "s"
+        lack = reason.removeprefix("Skipped: ")
+        terminalreporter.write_line(f"{count} test{plural} skipped: {lack}")
 
 
 # -- What tests run -------------------------------------------------------------------------------
