@@ -41,7 +41,7 @@ def main() -> int:
         new=[f"SHA-256 {sha256(content)}\n"],
         write=not options.check,
         kind=Kind.OUTDATED_SAMPLE,
-        mend="python scripts/make_sample.py",
+        fix="python scripts/make_sample.py",
     )
     show(found, SAMPLE)
     return Exit.FINDINGS if found else Exit.OK

@@ -97,7 +97,7 @@ def _compare(new: Verification, *, write: bool) -> list[Finding]:
         new=documents.lines(new.settled(tested_as=new)),
         write=write and not (old and new.not_tried() - old.not_tried()),
         kind=Kind.OUTDATED_CLAIMS,
-        mend=claims.MEND,
+        fix=claims.FIX,
     )
 
 

@@ -77,9 +77,9 @@ def _cause(committed: Setup, now: Setup, look: history.Look) -> str:
 
 
 def _issue(committed: Setup, now: Setup, found: Sequence[Change], cause: str) -> str:
-    mend = f"describe it in {files.shown(files.FIELDS)}, then `{releases.MEND}`"
+    fix = f"describe it in {files.shown(files.FIELDS)}, then `{releases.FIX}`"
     kind = Kind.CHANGED_WITH_DEPENDENCIES
-    findings = (Finding(kind, change.what, "", f"{change}; {mend}") for change in found)
+    findings = (Finding(kind, change.what, "", f"{change}; {fix}") for change in found)
     items = "\n".join(f"- {finding}" for finding in findings)
     return f"""\
 # What StripePy sends has changed

@@ -57,7 +57,7 @@ def main() -> int:
             new=documents.lines(new.settled()),
             write=not options.check,
             kind=Kind.OUTDATED_RELEASES,
-            mend=releases.MEND,
+            fix=releases.FIX,
         )
     findings.show(found, files.RELEASES)
     return Exit.FINDINGS if found else Exit.OK
@@ -88,7 +88,7 @@ def _look_at(wanted: Sequence[str], look: history.Look) -> list[Finding]:
         if old is None or old.settled() != new.settled():
             told = "; ".join(map(str, changes(old, new))) if old else "not in the committed history"
             what = f"{history.STRIPEPY} {new.release}, {new.dependencies}"
-            found.append(Finding(Kind.OUTDATED_RELEASES, what, "", f"{told}; {releases.MEND}"))
+            found.append(Finding(Kind.OUTDATED_RELEASES, what, "", f"{told}; {releases.FIX}"))
     return found
 
 

@@ -38,8 +38,8 @@ def main() -> int:
     with world.made(exporter["endpoint"]) as made:
         seen = observe([run], made)[run.name]
     if seen.not_tried:
-        mend = "on Linux, allow user namespaces; elsewhere, use telemetry_table.py --print"
-        raise UserError(seen.not_tried, mend, Exit.NOT_CAPTURED)
+        fix = "on Linux, allow user namespaces; elsewhere, use telemetry_table.py --print"
+        raise UserError(seen.not_tried, fix, Exit.NOT_CAPTURED)
     if seen.fault:
         raise UserError(f"{typed(run)}: {seen.fault}", "run it again", Exit.NOT_CAPTURED)
     require_end(seen)

@@ -113,7 +113,7 @@ def _compare_or_write(seen: Observation, options: argparse.Namespace) -> int:
         new=new.lines(dictionary),
         write=not options.check and (not found or options.accept),
         kind=findings.Kind.OUTDATED_TABLE,
-        mend=f"it is not that of `{new.provenance.command}`; {again}",
+        fix=f"it is not that of `{new.provenance.command}`; {again}",
     )
     if not found:
         findings.show(outdated, files.TABLE)

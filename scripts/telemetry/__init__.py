@@ -7,7 +7,7 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 -- whoever has stripepy can have an older one
     print(
         f"error: {sys.executable} is older than Python 3.11"
-        " -- mend: use a newer Python that has stripepy-hic",
+        " -- fix: use a newer Python that has stripepy-hic",
         file=sys.stderr,
     )
     raise SystemExit(2)

@@ -186,7 +186,7 @@ TOGETHER = {
             (TELEMETRY, OFF, 'os.environ.get("STRIPEPY_NO_TELEMETRY", "0") != "0":'),
             "off-by-presence", "STRIPEPY_NO_TELEMETRY=0", (*SWITCHED, "switch: download STRIPEPY_NO_TELEMETRY=0"),
         ),
-        "a known limit is mended": Change(
+        "a known limit is lifted": Change(
             (CALL, '_interactions": normalization is None', '_interactions": normalization == "NONE"'),
             "raw-interactions", "expected ('false', 0)", ("call", "call .mcool"), STALE,
         ),

@@ -127,9 +127,9 @@ def test_a_path_is_passed_whole_and_not_without_a_resolution(make: Make) -> None
     matrix = """it's "a*"; #b.hic"""
     made, _ = make("table", f"MATRIX={matrix}", "RESOLUTION=10000", "ARGS=-p 8")
     assert made[made.index("--") :] == ["--", "call", matrix, "10000", "-p", "8"]
-    mend = "make table MATRIX=map.hic RESOLUTION=10000"
-    assert mend in make("table", f"MATRIX={matrix}")[1]
-    assert mend in make("table", "ARGS=-p 8")[1]
+    fix = "make table MATRIX=map.hic RESOLUTION=10000"
+    assert fix in make("table", f"MATRIX={matrix}")[1]
+    assert fix in make("table", "ARGS=-p 8")[1]
 
 
 def test_help_lists_every_target() -> None:

@@ -60,7 +60,7 @@ def test_without_an_index_it_says_what_it_lacks(project: Path) -> None:
         assert line.startswith(
             "error: the package index does not list the releases of stripepy-hic"
         )
-        assert line.endswith("-- mend: run it again with a network; what was run before is kept")
+        assert line.endswith("-- fix: run it again with a network; what was run before is kept")
     assert (project / "assets/telemetry_releases.json").read_bytes() == files.RELEASES.read_bytes()
 
 
@@ -73,7 +73,7 @@ def test_without_an_index_uv_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch)
 
 def test_without_namespaces_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observations, "have_namespaces", lambda: False)
-    with pytest.raises(UserError, match="this machine allows no network namespaces -- mend: "):
+    with pytest.raises(UserError, match="this machine allows no network namespaces -- fix: "):
         observations.made(Path(sys.executable), [CONTROL])
 
 

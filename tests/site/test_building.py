@@ -81,7 +81,7 @@ def test_an_incremental_build_shows_values_and_sentences_to_the_letter_or_ends(
     source.write_text(reference)
     (assets / "telemetry_table.tsv").unlink()
     assert complaint() == (
-        "error: assets/telemetry_table.tsv: No such file or directory -- mend: make table\n"
+        "error: assets/telemetry_table.tsv: No such file or directory -- fix: make table\n"
     )
 
     rows = odd_table()
@@ -112,7 +112,7 @@ def test_an_incremental_build_shows_values_and_sentences_to_the_letter_or_ends(
 def test_the_table_of_another_run_is_not_read(tmp_path: Path) -> None:
     other = tmp_path / "table.tsv"
     other.write_text("Field\tValue\nname\tcall\n")
-    with pytest.raises(UserError, match=f"{other}: .*is not of the run.* -- mend: make table"):
+    with pytest.raises(UserError, match=f"{other}: .*is not of the run.* -- fix: make table"):
         table.load(other)
 
 
@@ -125,13 +125,13 @@ def test_files_that_disagree_are_refused() -> None:
     fewer = [row for row in run.table if row[0] != "params.k"]
     stated = {**read.handling, "stated.place": "It is in {fact:no.such}."}
     changes: dict[str, dict[str, Any]] = {
-        "data_handling.toml: stated.place: there is no no.such -- mend": {"handling": stated},
+        "data_handling.toml: stated.place: there is no no.such -- fix": {"handling": stated},
         "undocumented-field: params.new": {"run": dataclasses.replace(run, table=more)},
         "documented-but-never-sent: params.k": {"run": dataclasses.replace(run, table=fewer)},
         "is of stripepy-hic 1.0.0, the table of": {
             "verification": verification.model_copy(update={"stripepy_hic": "1.0.0"})
         },
-        f"{first.id}: does not hold -- mend: make verify": {
+        f"{first.id}: does not hold -- fix: make verify": {
             "verification": verification.model_copy(update={"claims": [false, *others]})
         },
     }

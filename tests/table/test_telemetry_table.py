@@ -187,7 +187,7 @@ def test_a_users_mistake_gets_the_reason_and_the_mend(command: Command, project:
         assert run.returncode == status, arguments
         complaint = run.stderr[run.stderr.rindex("error: ") :] if status == 2 else run.stderr
         assert all(word in complaint for word in words), arguments
-        assert status == 2 or "mend: " in complaint
+        assert status == 2 or "fix: " in complaint
         assert "Traceback" not in complaint
     assert assets_of(project) == before
 
@@ -207,7 +207,7 @@ def test_a_module_on_pythonpath_that_is_for_another_python_is_stripepys_problem_
     assert run.returncode == status
     [line] = run.stderr.splitlines()
     assert "ImportError: for another Python" in line
-    assert status == 0 or "mend: unset PYTHONPATH" in line
+    assert status == 0 or "fix: unset PYTHONPATH" in line
 
 
 def test_a_span_that_a_provider_set_before_takes_elsewhere_is_not_shown_as_stripepys(
@@ -296,7 +296,7 @@ def test_what_was_interrupted_and_cannot_be_finished_is_told_and_stays(tmp_path:
     pending.parent.mkdir()
     pending.touch()
     (tmp_path / "taken").mkdir()
-    with pytest.raises(UserError, match=r"table\.tsv: Is a directory -- mend: make table"):
+    with pytest.raises(UserError, match=r"table\.tsv: Is a directory -- fix: make table"):
         files.read(tmp_path / "table.tsv", "make table")
     with pytest.raises(UserError, match=r"table\.tsv: cannot be written: Is a directory"):
         files.replace({tmp_path / "table.tsv": b"new"})

@@ -31,7 +31,7 @@ FIRST_RELEASE_WITH_TELEMETRY = (1, 1, 1)
 LOW_PRIORITY = 15
 
 CORRECT = "do as StripePy says, or correct the command after --"
-"""How a command that fails is mended."""
+"""How a command that fails is fixed."""
 
 
 def capture(
@@ -181,7 +181,7 @@ def last_error(seen: Observation) -> str:
 
 
 def installing(interpreter: Path | str = sys.executable) -> str:
-    """Say how to mend a stripepy that does not run."""
+    """Say how to fix a stripepy that does not run."""
     pip = f"{interpreter} -m pip install --upgrade stripepy-hic"
     return f"unset PYTHONPATH if it is for another Python, or {pip}" if caller_paths() else pip
 
@@ -196,25 +196,25 @@ def require_end(seen: Observation) -> None:
 def require_one_message(seen: Observation, *, or_none: bool = False) -> None:
     """Refuse a capture that is not one message, or none of a stripepy that could send one."""
     require_end(seen)
-    mend = CORRECT
+    fix = CORRECT
     if seen.provided:
         what = (
             "hands its span to a tracer provider that was set before StripePy's own:"
             " the span goes where that one sends it, and not to StripePy's collector"
         )
-        mend = "see where with telemetry_request.py; a sitecustomize on PYTHONPATH can set one"
+        fix = "see where with telemetry_request.py; a sitecustomize on PYTHONPATH can set one"
     elif seen.attempts:
         what = f"was refused: {', '.join(dict.fromkeys(seen.attempts))}"
-        mend = "none for `download`, as its data are not here; otherwise find out who asks"
+        fix = "none for `download`, as its data are not here; otherwise find out who asks"
     elif seen.exit_status < 0:
         what = f"was ended by {signal.Signals(-seen.exit_status).name}"
-        mend = "find out what ended it (too little memory?) and run the command again"
+        fix = "find out what ended it (too little memory?) and run the command again"
     elif not (seen.finished or seen.missing):
         what = f"ended in the middle, with exit status {seen.exit_status}"
-        mend = "run it as usual with STRIPEPY_NO_TELEMETRY=1 to see why"
+        fix = "run it as usual with STRIPEPY_NO_TELEMETRY=1 to see why"
     elif len(seen.bodies) > 1:
         what = f"sent {len(seen.bodies)} messages instead of one"
-        mend = "look at them with --print, then find out why"
+        fix = "look at them with --print, then find out why"
     elif seen.bodies:
         return
     elif lack := _lack(seen):
@@ -224,11 +224,11 @@ def require_one_message(seen: Observation, *, or_none: bool = False) -> None:
     elif seen.exit_status != 0:
         what = f"failed before its telemetry: {last_error(seen) or seen.exit_status}"
         if re.search("(Import|ModuleNotFound)Error", what):
-            mend = installing()
+            fix = installing()
     else:
         what = "sent no message: telemetry is switched off or could not be set up"
-        mend = "run it with --verbosity debug to read StripePy's reason"
-    raise UserError(f"{typed(seen.run)} {what}", mend, Exit.NOT_CAPTURED)
+        fix = "run it with --verbosity debug to read StripePy's reason"
+    raise UserError(f"{typed(seen.run)} {what}", fix, Exit.NOT_CAPTURED)
 
 
 def _lack(seen: Observation) -> str:

@@ -239,18 +239,18 @@ class Judgement:
         match self.verdict:
             case Verdict.DOES_NOT_HOLD:
                 kind = Kind.CLAIM_DOES_NOT_HOLD
-                mend = f"find out why, then correct the sentence in {where}"
+                fix = f"find out why, then correct the sentence in {where}"
             case Verdict.STALE:
                 kind = Kind.LIMIT_NO_LONGER_OCCURS
-                mend = f"rewrite the sentence in {where}"
+                fix = f"rewrite the sentence in {where}"
             case Verdict.VOID:
-                kind, mend = Kind.NOTHING_OBSERVED, "find out why nothing could be seen"
+                kind, fix = Kind.NOTHING_OBSERVED, "find out why nothing could be seen"
             case _:
                 return []
         grounds = "; ".join(self.grounds[:SHOWN_GROUNDS])
         more = len(self.grounds) - SHOWN_GROUNDS
         grounds += f" (and {more} more)" if more > 0 else ""
-        return [Finding(kind, self.claim.id, "", f"{grounds}; {mend}")]
+        return [Finding(kind, self.claim.id, "", f"{grounds}; {fix}")]
 
 
 def judge(claim: Claim, evidence: Evidence) -> Judgement:

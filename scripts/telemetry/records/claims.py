@@ -8,7 +8,7 @@ from pydantic import Field
 from telemetry.records import documents, files
 from telemetry.records.documents import Record
 
-MEND = "make verify"
+FIX = "make verify"
 
 
 class Verdict(StrEnum):
@@ -166,4 +166,4 @@ class Verification(Record):
 
 
 def load() -> Verification:
-    return documents.load(Verification, files.CLAIMS, MEND)
+    return documents.load(Verification, files.CLAIMS, FIX)

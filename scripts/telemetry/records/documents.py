@@ -1,6 +1,6 @@
 """Committed documents: JSON with a schema made of its model, and TOML that is written by hand.
 
-One that is missing or malformed raises a UserError; `mend` is what brings it back.
+One that is missing or malformed raises a UserError; `fix` is what brings it back.
 """
 
 import json
@@ -24,24 +24,24 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def parsed(parse: Callable[[str], Value], path: Path, mend: str) -> Value:
+def parsed(parse: Callable[[str], Value], path: Path, fix: str) -> Value:
     """Read a file as `parse` does, which raises a ValueError for what it does not understand."""
-    text = files.read(path, mend)
+    text = files.read(path, fix)
     try:
         return parse(text)
     except ValueError as error:
-        raise UserError(f"{files.shown(path)}: {error}", mend) from None
+        raise UserError(f"{files.shown(path)}: {error}", fix) from None
 
 
-def load(model: type[Model], path: Path, mend: str) -> Model:
-    return validated(model, parsed(json.loads, path, mend), path, mend)
+def load(model: type[Model], path: Path, fix: str) -> Model:
+    return validated(model, parsed(json.loads, path, fix), path, fix)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     return parsed(tomllib.loads, path, "restore the file from git, or correct the line")
 
 
-def validated(model: type[Model], data: object, path: Path, mend: str, entry: str = "") -> Model:
+def validated(model: type[Model], data: object, path: Path, fix: str, entry: str = "") -> Model:
     """Build a model from data read from a file; names the entry and the key of the first fault."""
     try:
         return model.model_validate(data)
@@ -50,7 +50,7 @@ def validated(model: type[Model], data: object, path: Path, mend: str, entry: st
         key = ".".join(str(part) for part in fault["loc"])
         where = f"[{entry}] {key}" if entry else key
         message = fault["msg"].removeprefix("Value error, ")
-        raise UserError(f"{files.shown(path)}: {where}: {message}", mend) from None
+        raise UserError(f"{files.shown(path)}: {where}: {message}", fix) from None
 
 
 def render(document: BaseModel) -> bytes:

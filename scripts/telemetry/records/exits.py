@@ -1,4 +1,4 @@
-"""How a command ends: exit statuses, errors that a reader can mend, and signals."""
+"""How a command ends: exit statuses, errors that a reader can fix, and signals."""
 
 import argparse
 import os
@@ -29,11 +29,11 @@ class UserError(Exception):
     """Something that the person at the keyboard can put right."""
 
     message: str  # what is wrong and where; StripePy's own words follow on lines of their own
-    mend: str  # what to do about it, in one line; a command where there is one
+    fix: str  # what to do about it, in one line; a command where there is one
     status: Exit = Exit.USAGE  # exit status for the command that reports it
 
     def __str__(self) -> str:
-        return f"{self.message} -- mend: {self.mend}"
+        return f"{self.message} -- fix: {self.fix}"
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:

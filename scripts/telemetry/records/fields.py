@@ -154,24 +154,24 @@ class Dictionary(dict[str, Field]):
         for row in rows:
             entry, kind = self.get(row.field), Kind.UNDOCUMENTED_FIELD
             if entry is None or entry.part != row.part:
-                mend = f"sent as a {row.part}, has no entry; describe it in {where}"
+                fix = f"sent as a {row.part}, has no entry; describe it in {where}"
             elif entry.when(subcommand) not in moments | PERHAPS[outcome]:
-                mend = f"not documented for `{subcommand}` after {outcome}; correct `sent_by`"
-                mend += f" in {where}"
+                fix = f"not documented for `{subcommand}` after {outcome}; correct `sent_by`"
+                fix += f" in {where}"
             elif fault := entry.accepts(row):
-                kind, mend = Kind.UNEXPECTED_VALUE, f"{fault}; correct the entry"
+                kind, fix = Kind.UNEXPECTED_VALUE, f"{fault}; correct the entry"
             else:
                 continue
-            found.append(Finding(kind, row.field, row.value, mend))
+            found.append(Finding(kind, row.field, row.value, fix))
         sent = Counter(row.field for row in rows)
         for field, entry in self.items():
             expected = entry.when(subcommand) in moments
             if sent[field] > 1:
-                mend = f"sent {sent[field]} times; find out why"
-                found.append(Finding(Kind.UNEXPECTED_VALUE, field, "", mend))
+                fix = f"sent {sent[field]} times; find out why"
+                found.append(Finding(Kind.UNEXPECTED_VALUE, field, "", fix))
             elif expected and not sent[field] and entry.since.reached_by(versions):
-                mend = f"`{subcommand}` no longer sends it; correct or remove its entry"
-                found.append(Finding(Kind.DOCUMENTED_BUT_NEVER_SENT, field, "", mend))
+                fix = f"`{subcommand}` no longer sends it; correct or remove its entry"
+                found.append(Finding(Kind.DOCUMENTED_BUT_NEVER_SENT, field, "", fix))
         return found
 
     def varies(self, name: str) -> bool:
@@ -186,12 +186,12 @@ class Dictionary(dict[str, Field]):
 def load(path: Path = files.FIELDS) -> Dictionary:
     """Read and validate the dictionary; a fault is named by file, entry and key."""
     entries: dict[str, Field] = {}
-    mend = "correct the entry"
+    fix = "correct the entry"
     for key, entry in documents.read_toml(path).items():
-        entries[key] = documents.validated(Field, entry, path, mend, key)
+        entries[key] = documents.validated(Field, entry, path, fix, key)
         if ("*" in key) != bool(entries[key].names):
             where = f"{files.shown(path)}: [{key}] names"
-            raise UserError(f"{where}: belongs to a key with a *, and only to one", mend)
+            raise UserError(f"{where}: belongs to a key with a *, and only to one", fix)
     if not entries:
         raise UserError(f"{files.shown(path)}: there are no entries", "restore the file from git")
     return Dictionary(entries)

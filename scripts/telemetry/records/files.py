@@ -30,14 +30,14 @@ def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
-def read(path: Path, mend: str) -> str:
+def read(path: Path, fix: str) -> str:
     """Read a text file, as UTF-8."""
     try:
         finish(path.parent)
         return path.read_bytes().decode("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{shown(path)}: {reason}", mend) from None
+        raise UserError(f"{shown(path)}: {reason}", fix) from None
 
 
 def replace(files: Mapping[Path, bytes]) -> None:

@@ -39,11 +39,11 @@ class Finding:
     kind: Kind  # what sort of difference
     field: str  # field, claim or file that it is about
     value: str  # what the run gave, as the table writes it; empty if nothing
-    mend: str  # what to do about it
+    fix: str  # what to do about it
 
     def __str__(self) -> str:
         value = f" = {self.value}" if self.value else ""
-        return f"{self.kind}: {self.field}{value}: {self.mend}"
+        return f"{self.kind}: {self.field}{value}: {self.fix}"
 
 
 def show(found: Sequence[Finding], path: Path) -> None:
@@ -62,7 +62,7 @@ def write_or_compare(
     new: Sequence[str],
     write: bool,
     kind: Kind,
-    mend: str,
+    fix: str,
 ) -> list[Finding]:
     """Write generated files that belong together, or compare them with what is committed.
 
@@ -75,7 +75,7 @@ def write_or_compare(
         new: What they should say, likewise.
         write: Whether to replace files that say something else.
         kind: The finding for files that are outdated.
-        mend: The command that brings them up to date.
+        fix: The command that brings them up to date.
     """
     name = files.shown(next(iter(content)))
     if old == new:
@@ -86,7 +86,7 @@ def write_or_compare(
     else:
         both = f"{name} (committed)", f"{name} (this run)"
         sys.stdout.writelines(difflib.unified_diff(list(old or []), list(new), *both))
-        return [Finding(kind, name, "", mend)]
+        return [Finding(kind, name, "", fix)]
     return []
 
 

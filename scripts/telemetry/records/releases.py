@@ -8,7 +8,7 @@ from telemetry.records import documents, files
 from telemetry.records.documents import Record
 from telemetry.records.words import listed, summed_up
 
-MEND = "make releases"
+FIX = "make releases"
 
 Dependencies = Literal[
     "contemporary", "newest", "lowest", "lowest-direct", "locked", "pre-releases", "pinned"
@@ -198,4 +198,4 @@ class History(Record):
 
 
 def load() -> History:
-    return documents.load(History, files.RELEASES, MEND)
+    return documents.load(History, files.RELEASES, FIX)

@@ -11,7 +11,7 @@ from telemetry.records.exits import UserError
 from telemetry.records.fields import Dictionary
 from telemetry.records.rows import format_value, from_tsv, to_tsv
 
-MEND = "make table"
+FIX = "make table"
 
 
 class CaptureDetails(Record):
@@ -74,13 +74,13 @@ class Documented:
 
 def load(table: Path = files.TABLE) -> Documented:
     """Read what is committed; all of it has to be of the same run."""
-    origin = documents.load(Provenance, files.PROVENANCE, MEND)
+    origin = documents.load(Provenance, files.PROVENANCE, FIX)
     texts = []
     for path, digest in ((table, origin.table_sha256), (files.MESSAGE, origin.message_sha256)):
-        texts.append(text := files.read(path, MEND))
+        texts.append(text := files.read(path, FIX))
         if digest != sha256(text.encode()):
             described = f"the run that {files.shown(files.PROVENANCE)} describes"
-            raise UserError(f"{files.shown(path)}: is not of {described}", MEND)
+            raise UserError(f"{files.shown(path)}: is not of {described}", FIX)
     rows, message = texts
     return Documented(from_tsv(rows), message, origin)
 

@@ -22,7 +22,7 @@ from telemetry.records.exits import Exit, UserError
 
 WHEELS = ("--only-binary", ":all:")
 
-MEND = "run it again with a network; what was run before is kept"
+FIX = "run it again with a network; what was run before is kept"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def releases(package: str) -> list[Release]:
             files = index.get_project_page(package, timeout=60).packages
     except (RequestException, NoSuchProjectError, ValueError) as error:
         message = f"the package index does not list the releases of {package}: {error}"
-        raise UserError(message, MEND, Exit.NOT_CAPTURED) from None
+        raise UserError(message, FIX, Exit.NOT_CAPTURED) from None
     uploads: dict[Version, list[str]] = {}
     for file in files:
         if file.package_type == "wheel" and file.version and not file.is_yanked:
@@ -127,7 +127,7 @@ def _uv(*arguments: str, text: str = "", **environment: str) -> str:
     lines = error.strip().splitlines() or [f"exit status {done.returncode}"]
     reason = lines[:2][-1].strip().removeprefix("cause: ")
     if "No solution found" in done.stderr:
-        mend = "ask for another release"
-        raise UnresolvableError(f"nothing fits: {reason}", mend, Exit.NOT_CAPTURED)
+        fix = "ask for another release"
+        raise UnresolvableError(f"nothing fits: {reason}", fix, Exit.NOT_CAPTURED)
     message = f"uv cannot `{' '.join(arguments[:2])}`: {reason}"
-    raise UserError(message, MEND, Exit.NOT_CAPTURED)
+    raise UserError(message, FIX, Exit.NOT_CAPTURED)

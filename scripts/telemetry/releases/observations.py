@@ -147,8 +147,8 @@ def kept(environment: Environment, runs: Sequence[Run], folder: Path = KEPT) -> 
 def made(interpreter: Path, runs: Sequence[Run]) -> Seen:
     """Make runs with the console script beside an interpreter; what others read is made first."""
     if not have_namespaces():
-        mend = "allow network namespaces, or run it on another Linux machine"
-        raise UserError(NO_NAMESPACES, mend, Exit.NOT_CAPTURED)
+        fix = "allow network namespaces, or run it on another Linux machine"
+        raise UserError(NO_NAMESPACES, fix, Exit.NOT_CAPTURED)
     exporter = capture(EXPORTER, interpreter=interpreter)
     [usual] = table.load().provenance.exporters
     endpoint = next((settings["endpoint"] for settings in exporter.exporters), usual["endpoint"])

@@ -112,8 +112,8 @@ def _check_fields(app: Sphinx, env: BuildEnvironment) -> None:
     # Comes before Sphinx saves what it has read; otherwise, the next build would pass.
     described = env.domains.standard_domain.objects
     if missing := [name for name in read().dictionary if ("field", name) not in described]:
-        mend = "show the field-reference of their category on a page"
-        _end_build(UserError(f"no page describes {', '.join(missing)}", mend))
+        fix = "show the field-reference of their category on a page"
+        _end_build(UserError(f"no page describes {', '.join(missing)}", fix))
 
 
 def _end_build(error: UserError) -> NoReturn:

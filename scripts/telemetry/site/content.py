@@ -57,20 +57,20 @@ class Content:
             versions=origin.versions,
         )
         if found:
-            raise UserError(f"{files.shown(files.TABLE)}: {found[0]}", table.MEND)
+            raise UserError(f"{files.shown(files.TABLE)}: {found[0]}", table.FIX)
         where = files.shown(files.CLAIMS)
         if verified.stripepy_hic != origin.stripepy_hic:
             of = f"is of stripepy-hic {verified.stripepy_hic}, the table of {origin.stripepy_hic}"
-            raise UserError(f"{where}: {of}", claims.MEND)
+            raise UserError(f"{where}: {of}", claims.FIX)
         for claim in verified.claims:
             if claim.verdict not in MARKS:
-                raise UserError(f"{where}: {claim.id}: {claim.verdict}", claims.MEND)
+                raise UserError(f"{where}: {claim.id}: {claim.verdict}", claims.FIX)
 
         for name, text in self.handling.items():
             if lacking := set(FACT.findall(text)) - self.facts.keys():
                 where = f"{files.shown(files.DATA_HANDLING)}: {name}"
-                mend = "correct the sentence"
-                raise UserError(f"{where}: there is no {', '.join(lacking)}", mend)
+                fix = "correct the sentence"
+                raise UserError(f"{where}: there is no {', '.join(lacking)}", fix)
 
     @cached_property
     def variables(self) -> set[str]:

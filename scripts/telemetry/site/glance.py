@@ -126,8 +126,8 @@ def _text(content: Content, answer: Answer) -> str:
         verdict = claim.verdict if claim else ground.verdict
         if verdict is not ground.verdict or not all(w in content.filled(told) for w in words):
             says = f"{answer.question!r} rests on {ground.name} ({verdict}), which says: {told}"
-            mend = "correct ANSWERS in scripts/telemetry/site/glance.py"
-            raise UserError(f"at a glance, {says}", mend)
+            fix = "correct ANSWERS in scripts/telemetry/site/glance.py"
+            raise UserError(f"at a glance, {says}", fix)
     return content.filled(answer.text)
 
 

@@ -41,11 +41,11 @@ def document(seen: Observation) -> Documented:
 
 
 def compare(
-    seen: Observation, new: Documented, old: Documented | None, dictionary: Dictionary, mend: str
+    seen: Observation, new: Documented, old: Documented | None, dictionary: Dictionary, fix: str
 ) -> list[Finding]:
     """Compare a run with the dictionary, with this machine and with the documented run, if any.
 
-    `new` is what is kept of it, and `mend` what to do if a changed value is right.
+    `new` is what is kept of it, and `fix` what to do if a changed value is right.
     """
     rows = otlp.rows(seen.body)
     found = dictionary.compare(
@@ -58,7 +58,7 @@ def compare(
     if old and old.provenance.command == new.provenance.command:
         before, now = old.settled(dictionary), new.settled(dictionary)
         found += [
-            Finding(Kind.UNEXPECTED_VALUE, name, value, f"was {before[name]}; {mend}")
+            Finding(Kind.UNEXPECTED_VALUE, name, value, f"was {before[name]}; {fix}")
             for name, value in now.items()
             if before.get(name, value) != value
         ]

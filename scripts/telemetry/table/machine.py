@@ -49,6 +49,6 @@ def compare(rows: Sequence[Row], dictionary: Dictionary) -> list[Finding]:
         known = [format_cell(text) for text in expected(row.field)]
         if row.value not in known:
             says = " or ".join(known) or "nothing of it"
-            mend = f"this machine says {says}; find out where it comes from"
-            found.append(Finding(Kind.UNEXPECTED_VALUE, row.field, row.value, mend))
+            fix = f"this machine says {says}; find out where it comes from"
+            found.append(Finding(Kind.UNEXPECTED_VALUE, row.field, row.value, fix))
     return found
