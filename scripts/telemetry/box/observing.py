@@ -64,7 +64,7 @@ def observe(
     with alone, waiting, cores:
         try:
             # Where time matters, others must not take the cores: a process ends only after the
-            # thread that spins in it has had its turn. The longest wait takes none, and begins.
+            # thread that spins in it has had its turn. The longest wait takes none and goes first.
             timed_waits = those(timed=True, waits=True)
             longest = start(waiting, timed_waits[:1])
             collect(start(alone, those(timed=True, waits=False)))
