@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import socket
 import sys
@@ -138,6 +139,15 @@ def test_help_lists_every_target() -> None:
     printed = run("make", env={"PATH": os.defpath}).stdout
     targets, _, _ = printed.partition("\n\n")
     assert sorted(line.split()[0] for line in targets.splitlines()) == sorted(phony)
+
+
+def test_the_make_of_macos_which_is_3_81_can_read_the_makefile() -> None:
+    newer = (
+        r"\bprivate\b|\bundefine\b|\.ONESHELL|\.SHELLFLAGS|\.RECIPEPREFIX|!=|::=|&:|^load\b"
+        r"|^define .*=|\$\((file|guile|let|intcmp) "
+    )
+    text = (ROOT / "Makefile").read_text()
+    assert [line for line in text.splitlines() if line[:1] != "\t" and re.search(newer, line)] == []
 
 
 def test_a_port_in_use_is_said_in_one_line() -> None:
