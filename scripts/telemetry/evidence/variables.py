@@ -41,12 +41,15 @@ SET_ALWAYS = frozenset(
         "TZ",
         "USER",
         "ZQX",
-        # Of Python's own, without which it does not start.
+        # Of Python's own build, some of which keep it from starting.
+        "_PYTHON_HOST_PLATFORM",
         "_PYTHON_PROJECT_BASE",
+        "_PYTHON_SUBPROCESS_USE_POSIX_SPAWN",
         "_PYTHON_SYSCONFIGDATA_NAME",
+        "_PYTHON_SYSCONFIGDATA_PATH",
     }
 )
-"""Variables that have a planted value in every run, and one that cannot be set."""
+"""Variables that have a value in every run, and those that only Python's developers set."""
 
 OTHERS = frozenset(
     {
