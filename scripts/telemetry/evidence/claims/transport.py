@@ -187,7 +187,7 @@ def proxies(trial: Trial) -> None:
         seen = trial.run(f"proxy: {variable}")
         # Newer Pythons name the host in a header, too.
         named = {"host": address.netloc}
-        asked = [(line.rpartition(" ")[0], named | told) for line, told in seen.wire.tunnels]
+        asked = [(line.rpartition(" ")[0], {**named, **told}) for line, told in seen.wire.tunnels]
         expected = f"CONNECT {address.netloc}", {**named, "proxy-authorization": CREDENTIALS}
         trial.expect_equal(asked, [expected], f"{variable}: asked of the proxy")
         sent = [request.header("authorization") for request in seen.wire.requests]
