@@ -123,7 +123,7 @@ def captures() -> None:
 
 def build() -> None:
     """Compare an unchanged `make html` with its two parts."""
-    sphinx = [sys.executable, "-m", "sphinx", "-M", "html", "docs", "build", "-c", ".", "-E", "-q"]
+    sphinx = [sys.executable, "-m", "sphinx", "-M", "html", "docs", "build", "-c", ".", "-q"]
     both = ["sh", "-c", f"{shlex.join(PRINT[:-1])} && {shlex.join(sphinx)}"]
     title = "unchanged make html to one capture and one sphinx-build"
     make = ["make", "html", f"PYTHON={sys.executable}"]

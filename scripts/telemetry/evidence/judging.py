@@ -14,7 +14,6 @@ from telemetry.evidence.subcommands import Subcommand
 from telemetry.records.claims import Verdict
 from telemetry.records.fields import Dictionary, Outcome
 from telemetry.records.findings import Finding, Kind
-from telemetry.records.rows import Row
 from telemetry.records.runs import Ending, NotTried, Observation, Run
 from telemetry.records.table import Documented
 from telemetry.table import differences, otlp
@@ -50,13 +49,9 @@ class Evidence:
         [exporter] = self.documented.provenance.exporters
         return exporter
 
-    def rows(self, seen: Observation) -> tuple[Row, ...]:
-        """Return what a run sent, flattened."""
-        return otlp.rows(seen.body)
-
     def values(self, seen: Observation) -> dict[str, str]:
         """Return what a run sent, by field."""
-        return {row.field: row.value for row in self.rows(seen)}
+        return {row.field: row.value for row in otlp.rows(seen.body)}
 
     def settled(self, seen: Observation) -> dict[str, str]:
         """Return what a run sent, without the values that differ from run to run."""

@@ -49,7 +49,7 @@ def _sends(seen: Observation) -> bool:
 )
 def one_span(trial: Trial) -> None:
     for seen in trial.runs(*SENDING, "endings", "unreachable", "results", where=_sends):
-        spans = sum(row.field == "span_id" for row in trial.evidence.rows(seen))
+        spans = sum(row.field == "span_id" for row in otlp.rows(seen.body))
         trial.expect(
             len(seen.bodies) == 1 and spans == 1,
             f"`{seen.run.command}` sent {spans} spans in {len(seen.bodies)} messages",
@@ -88,13 +88,13 @@ def fields(trial: Trial) -> None:
 
 def _expect_documented(trial: Trial, seen: Observation) -> None:
     found = trial.evidence.dictionary.compare(
-        trial.evidence.rows(seen),
+        otlp.rows(seen.body),
         seen.run.subcommand,
         outcome=outcome(seen),
         versions=trial.evidence.versions,
     )
     trial.expect(not found, f"`{seen.run.command}`: {'; '.join(map(str, found))}")
-    trial.counts["fields"] += len(trial.evidence.rows(seen))
+    trial.counts["fields"] += len(otlp.rows(seen.body))
 
 
 @claim(
@@ -104,7 +104,7 @@ def _expect_documented(trial: Trial, seen: Observation) -> None:
 )
 def no_place(trial: Trial) -> None:
     for seen in trial.runs(where=_sends):
-        for row in trial.evidence.rows(seen):
+        for row in otlp.rows(seen.body):
             found = [word for word in ADDRESS.findall(row.value) if _is_address(word)]
             trial.expect(not found, f"`{seen.run.command}` sends {found} in {row.field}")
     elsewhere = trial.runs(
@@ -130,7 +130,7 @@ def _is_address(word: str) -> bool:
 )
 def true_values(trial: Trial) -> None:
     for seen in trial.runs(where=_sends):
-        found = machine.compare(trial.evidence.rows(seen), trial.evidence.dictionary)
+        found = machine.compare(otlp.rows(seen.body), trial.evidence.dictionary)
         trial.expect(not found, f"`{seen.run.command}`: {'; '.join(map(str, found))}")
         name = trial.evidence.values(seen).get("name")
         trial.expect(
