@@ -311,8 +311,10 @@ def _ambient(settings: Sequence[Setting]) -> Iterator[Run]:
 
 def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Each subcommand in each surrounding, and `call` switched off, too."""
-    for number, (name, where) in enumerate(SURROUNDINGS.items()):
-        for subcommand in _by_one_name(known, number):
+    names = (_by_one_name(known, number) for number in range(len(SURROUNDINGS)))
+    # The surroundings take turns, since one of them has only one core.
+    for subcommands in zip(*names, strict=True):
+        for subcommand, (name, where) in zip(subcommands, SURROUNDINGS.items(), strict=True):
             argv = subcommand.argv()
             run = replace(
                 where, name=f"{name}: {subcommand.name}", argv=argv, inputs=INPUTS, fonts=True
