@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Make assets/sample.hic, the synthetic contact map that captures run StripePy on.
+"""Make assets/sample.hic, the synthetic contact map on which captures run StripePy.
 
-Without an option, the file is written if it is missing or differs. Exit status: 0 fine, 2 wrong
+Without options, the file is written if it is missing or differs. Exit status: 0 fine, 2 wrong
 usage, 3 not written, 5 outdated.
 """
 
@@ -32,7 +32,7 @@ def main() -> int:
         raise UserError("making the sample needs hictkpy 1.4.0 or newer", "make venv-dev")
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, SAMPLE.name)
-        sample.write_hic_here(path, sample.CHROMOSOMES, list(sample.pixels()), sample.ASSEMBLY)
+        sample.write_here(path, sample.CHROMOSOMES, list(sample.pixels()), sample.ASSEMBLY)
         content = path.read_bytes()
     found = write_or_compare(
         {SAMPLE: content},
@@ -41,7 +41,7 @@ def main() -> int:
         new=[f"SHA-256 {sha256(content)}\n"],
         write=not options.check,
         kind=Kind.OUTDATED_SAMPLE,
-        fix="python scripts/make_sample.py",
+        fix=".venv/bin/python scripts/make_sample.py",
     )
     show(found, SAMPLE)
     return Exit.FINDINGS if found else Exit.OK

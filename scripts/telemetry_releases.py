@@ -2,7 +2,7 @@
 """Run every release of StripePy in the same ways, and keep what each would have sent.
 
 Each is run in an environment of its own, with the dependencies of its time and with today's.
-Without an option, the outcome is written to assets/telemetry_releases.json. Exit status: 0 fine,
+Without options, the outcome is written to assets/telemetry_releases.json. Exit status: 0 fine,
 2 wrong usage, 3 something could not be fetched, 5 findings.
 """
 
@@ -33,7 +33,7 @@ def main() -> int:
     mode.add_argument(
         "--bisect",
         metavar="PACKAGE",
-        help="name the releases of a dependency with which the newest StripePy changed",
+        help="name the releases of a dependency that changed what the newest StripePy sends",
     )
     options = parser.parse_args()
     # A stripepy on the caller's PYTHONPATH would be run instead.

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Run a stripepy command, unmodified, and print the request with which it sends its telemetry.
+"""Run a stripepy command, unmodified, and print the request that carries its telemetry.
 
-It runs in a network of its own, in which only this machine exists: there the collector's name leads
-to a receiver that answers, and keeps what comes. Exit status: 0 fine, 2 wrong usage, 3 not run.
+It runs in a network of its own that contains only this machine; there, the collector's name
+resolves to a receiver, which answers and keeps what arrives. Exit status: 0 fine, 2 wrong usage,
+3 not run.
 """
 
 import os

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Run a real stripepy command, seal off what it would send, and make a table of it.
+"""Run a real stripepy command, keep what it would send, and make a table of it.
 
-Without an option, the run is compared with assets/telemetry_fields.toml and then documented in
+Without options, the run is compared with assets/telemetry_fields.toml and then documented in
 assets/telemetry_table.tsv. Exit status: 0 fine, 2 wrong usage, 3 not captured, 5 findings.
 """
 
@@ -62,9 +62,9 @@ def _options() -> argparse.Namespace:
     )
     options, unknown = parser.parse_known_args()
     if unknown:
-        parser.error(f"unknown: {shlex.join(unknown)} (what is for stripepy goes behind --)")
+        parser.error(f"unknown: {shlex.join(unknown)} (arguments for stripepy go after --)")
     if options.format and not options.print:
-        parser.error("--format goes with --print")
+        parser.error("--format needs --print")
     options.format = options.format or "table"
     options.command = options.command or shlex.split(DOCUMENTED_COMMAND)
     return options
@@ -113,7 +113,7 @@ def _compare_or_write(seen: Observation, options: argparse.Namespace) -> int:
         new=new.lines(dictionary),
         write=not options.check and (not found or options.accept),
         kind=findings.Kind.OUTDATED_TABLE,
-        fix=f"it is not that of `{new.provenance.command}`; {again}",
+        fix=f"it does not match `{new.provenance.command}`; {again}",
     )
     if not found:
         findings.show(outdated, files.TABLE)

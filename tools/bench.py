@@ -106,7 +106,7 @@ def larger_map(path: Path) -> None:
         for row, column, contacts in one
     ]
     chromosomes = {f"chr{copy + 1}": length for copy in range(COPIES)}
-    sample.write_hic_here(path, chromosomes, pixels, sample.ASSEMBLY)
+    sample.write_here(path, chromosomes, pixels, sample.ASSEMBLY)
 
 
 def captures() -> None:

@@ -109,7 +109,7 @@ trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(OTLPSpanExpor
 @pytest.mark.parametrize(
     ("code", "name"),
     [
-        ("import os; os._exit(7)", "ended in the middle, with exit status 7"),
+        ("import os; os._exit(7)", "ended early, with exit status 7"),
         ("import os; os.kill(os.getpid(), 11)", "was ended by SIGSEGV"),
         (SECOND_EXPORTER, "sent 2 messages instead of one"),
     ],

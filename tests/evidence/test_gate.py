@@ -126,7 +126,7 @@ def more_in(surrounding: str, name: str, condition: str) -> Change:
 VIEWED = ("view",)
 STORED = ("view", "watched: view")
 VIEW_OPTIONS = ("view", "options of view together", "option: view --with-biodescriptors")
-PARAMETERS = ("call", "call .cool", "call .mcool", "view", "options of view together")
+PARAMETERS = ("call", "call .cool", "call .mcool", "download", "view", "options of view together")
 LISTED = ("download", "in memory: download")
 NOTICED = ("view", "switch: view STRIPEPY_NO_TELEMETRY=1", "options of call together")
 NO_SUCH_DATA = ("download: no such data set",)
@@ -151,9 +151,9 @@ WORKED = (
     *conditions.WORKS,
     *(conditions.switch_name(work, conditions.OFF) for work in conditions.WORKS),
 )
-PROXIED = tuple(
-    f"proxy: {name}"
-    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY")
+PROXIED = (
+    *(f"proxy: {n}" for n in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY")),
+    "delay: a proxy refuses to connect to the collector, 1",
 )
 FETCHING = ("download", "download: fetched by name")
 DOWNLOADED = ("any", "off", "fetched by name", "fetched, off")
@@ -223,41 +223,14 @@ TOGETHER = {
             "fields", "is of type string",
         ),
         "an event is added": Change(before(DOWNLOAD, LIST, "telem_span.add_event('zqx')"), "fields", "event.name"),
-        "the version of the scope is added": Change(
-            (TELEMETRY, 'trace.get_tracer("stripepy")', 'trace.get_tracer("stripepy", "1")'),
-            "fields", "undocumented-field: scope.version",
-        ),
-        "versions of more packages are sent": Change(
-            (TELEMETRY, 'dep.name.startswith("opentelemetry")', "False"),
-            "fields", "undocumented-field: dependency.opentelemetry",
-        ),
-        "more is sent where another switch is set": Change(
-            attribute("asked", '"DO_NOT_TRACK" in os.environ'),
-            "do-not-track", "adds `asked`", ("view", NOT_OFF["view"]), STALE,
-        ),
-        "the SDK adds an attribute of the resource": Change(
-            ("opentelemetry/sdk/resources/__init__.py", '        TELEMETRY_SDK_LANGUAGE: "python",', '        TELEMETRY_SDK_LANGUAGE: "python", "sdk.zqx": "1",'),
-            "fields", "undocumented-field: sdk.zqx",
-        ),
-        "the message holds what OTLP has no field for": Change(
-            before(TELEMETRY, SPAN, "from opentelemetry.exporter.otlp.proto.http import trace_exporter as t\nencode = t.encode_spans\nclass More:\n    def __init__(self, spans): self.spans = encode(spans)\n    def SerializePartialToString(self): return self.spans.SerializePartialToString() + b'\\xfa\\x3f\\x03zqx'\nt.encode_spans = More"),
-            "fields", "undocumented-field: hidden_bytes = 6",
-        ),
         "a field comes with an option only": Change(
             parameter("option", "unit_test", '                "params.unit_test": unit_test,\n'),
             "options", "params.option", ("download", "download: none so small", "option: download --unit-test"),
         ),
-        "a field is renamed": Change(
-            (DOWNLOAD, '"params.unit_test"', '"params.unit"'), "fields", "undocumented-field: params.unit",
-        ),
         "an option changes another field as well": Change(
             (VIEW, 'span.set_attribute("params.relative_change_threshold", relative_change_threshold)',
              'span.set_attribute("params.relative_change_threshold", relative_change_threshold + (coefficient_of_variation_threshold < 99))'),
-            "options", "is sent as params.relative_change_threshold = ['38", VIEW_OPTIONS,
-        ),
-        "an option is sent that was not": Change(
-            before(VIEW, VIEWING, "'--with-header' in __import__('sys').argv and telem_span.set_attribute('params.header', True)"),
-            "options", "'params.header': 'true'", VIEW_OPTIONS,
+            "options", "is sent as params.relative_change_threshold = ['1.", VIEW_OPTIONS,
         ),
         "a field comes only with two options": Change(
             before(VIEW, VIEWING, "{'--with-header', '--with-biodescriptors'} <= {*__import__('sys').argv} and telem_span.set_attribute('params.both', 1)"),
@@ -326,28 +299,9 @@ TOGETHER = {
             (CALL, '"params.genomic_belt": genomic_belt', '"params.genomic_belt": genomic_belt + 1'),
             "parameters", "5000001, expected 5000000", PARAMETERS,
         ),
-        "a file's name leaks": Change(
-            attribute("file", value="__import__('sys').argv[-1]"),
-            "nothing-planted", "the result's name: as it is", VIEWED,
-        ),
-        "the working directory leaks, encoded": Change(
-            attribute("folder", value="__import__('base64').b64encode(('x' + os.getcwd()).encode()).decode()"),
-            "nothing-planted", "the working directory: base64", VIEWED,
-        ),
-        "the result's name leaks, hashed with its extension": Change(
-            attribute("extension", value="__import__('hashlib').blake2s(__import__('sys').argv[-1].encode()).hexdigest()[:14]"),
-            "nothing-planted", "the result's name with .hdf5: blake2s", VIEWED,
-        ),
         "a whole path is hashed": Change(
             attribute("path", value="__import__('hashlib').md5(os.getcwd().encode()).hexdigest()"),
             "nothing-planted", "a whole path: md5", VIEWED,
-        ),
-        "an identifier is made of the machine's name": Change(
-            attribute("service.instance.id", value='str(__import__("uuid").uuid5(__import__("uuid").NAMESPACE_DNS, platform.node()))'),
-            "random-identifiers", "service.instance.id has", ("download", "view"),
-        ),
-        "a header is added": Change(
-            (TELEMETRY, EXPORTER, EXPORTER + '                    headers={"x-zqx": "1"},\n'), "headers", "x-zqx",
         ),
         "the message is not compressed": Change(
             (TELEMETRY, "Compression.Gzip", "Compression.NoCompression"), "compressed", "bytes",
@@ -356,10 +310,6 @@ TOGETHER = {
             (TELEMETRY, '"exception.message": ""', '"exception.message": str(exc)'),
             "redacted", "exception.message", NO_SUCH_DATA,
         ),
-        "the trace of an error is sent": Change(
-            (TELEMETRY, ', "exception.stacktrace": ""', ""),
-            "redacted", "exception.stacktrace", ("view: a damaged file",),
-        ),
         "the class of an error is made up": Change(
             (TELEMETRY, 'attributes={"exception.message"', 'attributes={"exception.type": "zqx", "exception.message"'),
             "class-only", "not the class", ("view: a damaged file",),
@@ -367,9 +317,6 @@ TOGETHER = {
         "a failure is called a success": Change(
             (TELEMETRY, "Status(StatusCode.ERROR))\n        span.record", "Status(StatusCode.OK))\n        span.record"),
             "status", "sent STATUS_CODE_OK", NO_SUCH_DATA,
-        ),
-        "a success has no status": Change(
-            (TELEMETRY, "            status = Status(StatusCode.OK)", "            return"), "status", "sent None",
         ),
         "the run began earlier": Change(
             (TELEMETRY, "            subcommand,\n            record", "            subcommand, start_time=10**18,\n            record"),
@@ -396,6 +343,10 @@ TOGETHER = {
         ),
     },
     "more is sent in some surroundings": {
+        "times hide an identifier in their nanoseconds": Change(
+            (TELEMETRY, "set_status_on_exception=False,", "set_status_on_exception=False, start_time=__import__('time').time_ns() // 1000 * 1000 + 321,"),
+            "random-identifiers", "start_time_unix_nano has 321 in", ("view", "download", "twice: view", "twice: download", "twice: plot"),
+        ),
         "more is sent east of UTC": Change(
             parameter("east", "time.timezone < -36000"),
             "surroundings", "adds `params.east`", ("download", f"{TERMINAL}: download"),
@@ -445,10 +396,6 @@ TOGETHER = {
             (TELEMETRY, OFF, f'"CI" not in os.environ and {OFF}'),
             "surroundings", "reached out", ("call", f"{CONTAINER}: call, off"),
         ),
-        "users are told, at a terminal only": Change(
-            before(TELEMETRY, SETTING_UP, "import sys; sys.stderr.isatty() and print('There is telemetry.', file=sys.stderr)"),
-            "no-notice", "names telemetry", (*NOTICED, f"{TERMINAL}: view"), STALE,
-        ),
         "the user's attributes are left out": Change(
             before(TELEMETRY, PROVIDER, "os.environ.pop('OTEL_RESOURCE_ATTRIBUTES', None)"),
             "ambient-resource", "a new key is not sent", ("download", "ambient: OTEL_RESOURCE_ATTRIBUTES=zqx.key=ZqxValue"), STALE,
@@ -484,6 +431,26 @@ TOGETHER = {
         ),
     },
     "something is stored, or goes on, or is joined": {
+        "a run that is ended leaves a file": Change(
+            before(TELEMETRY, SPAN, "import os, pathlib, signal\ndef keep(number, frame):\n    pathlib.Path.home().joinpath('.ended').touch()\n    signal.signal(number, signal.SIG_DFL); os.kill(os.getpid(), number)\nsignal.signal(signal.SIGTERM, keep)"),
+            "nothing-stored", ".ended", (*STORED, "call: SIGTERM"),
+        ),
+        "a cookie of the collector is kept": Change(
+            before(TELEMETRY, SPAN, "import pathlib, requests\nsend = requests.Session.send\ndef kept(self, request, **rest):\n    answer = send(self, request, **rest)\n    answer.cookies and pathlib.Path.home().joinpath('.cookie').touch()\n    return answer\nrequests.Session.send = kept"),
+            "nothing-stored", ".cookie", STORED,
+        ),
+        "a file lies beside the cache of a module": Change(
+            before(VIEW, VIEWING, "pathlib.Path(__file__).with_name('__pycache__').joinpath('telemetry.zqx').write_text('1')"),
+            "nothing-stored", "telemetry.zqx", STORED,
+        ),
+        "a plot leaves what looks like a list of fonts": Change(
+            before(PLOT, '    logger.info("DONE!")', "p = __import__('pathlib').Path.home() / 'fontlist-me.json'; p.write_text('1')"),
+            "nothing-stored", "fontlist-me.json", (*STORED, "plot pd"),
+        ),
+        "a plot leaves what looks like a result": Change(
+            before(PLOT, '    logger.info("DONE!")', "__import__('pathlib').Path('ZqxMatrix.10000.hdf5').write_text('1')"),
+            "nothing-stored", "ZqxMatrix.10000.hdf5", (*STORED, "plot pd"),
+        ),
         "an identifier is stored": Change(
             before(VIEW, VIEWING, "p = pathlib.Path.home() / '.stored'; p.write_text('1')"),
             "nothing-stored", ".stored", STORED,
@@ -514,7 +481,7 @@ TOGETHER = {
         ),
         "a data set's name is another": Change(
             (DOWNLOAD, '"unknown" if name is None else name', '"unknown" if list_only or name else __import__("sys").prefix'),
-            "parameters", "sends params.dataset_name = /", (*PARAMETERS, "download", "download: none so small"),
+            "parameters", "sends params.dataset_name = /", (*PARAMETERS, "download: none so small"),
         ),
         "state is kept in the home of the password file": Change(
             before(VIEW, VIEWING, "import os, pwd; open(os.path.join(pwd.getpwuid(os.getuid()).pw_dir, 'known'), 'w').close()"),
@@ -560,10 +527,6 @@ TOGETHER = {
             before(VIEW, VIEWING, "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(30); os._exit(0)"),
             "nothing-left-running", "left running", VIEWED,
         ),
-        "something is fetched over HTTP": Change(
-            before(VIEW, VIEWING, "try: __import__('urllib.request').request.urlopen('https://zqx.example/')\nexcept Exception: pass"),
-            "only-collector", "look-up of zqx.example", VIEWED,
-        ),
         "a C library connects": Change(
             before(VIEW, VIEWING, "import ctypes; c = ctypes.CDLL(None); c.connect(c.socket(2, 1, 0), b'\\x02\\x00\\x01\\xbb\\xc0\\x00\\x02\\x01' + bytes(8), 16)"),
             "only-collector", "192.0.2.1:443", VIEWED,
@@ -582,21 +545,73 @@ TOGETHER = {
         ),
         "view prints something else without OpenTelemetry": Change(
             before(VIEW, "    try:\n        _configure_telemetry(", "import importlib.util as u\ntry: import opentelemetry\nexcept ImportError: raise SystemExit(print())"),
-            "without-opentelemetry", "prints something else", ("view", "without OpenTelemetry: view"),
+            "without-opentelemetry", "other output", ("view", "without OpenTelemetry: view"),
         ),
     },
     "switches do something else": {
+        "an identifier is made of the hardware address": Change(
+            attribute("hardware", value='"%012x" % __import__("uuid").getnode()'),
+            "nothing-planted", "hardware address, without colons: as it is", VIEWED,
+        ),
+        "times are those of the clock on the wall": Change(
+            ("opentelemetry/sdk/trace/__init__.py", "from time import time_ns\n", "import calendar, time as clock\ndef time_ns():\n    now = clock.time_ns()\n    return calendar.timegm(clock.localtime(now // 10**9)) * 10**9 + now % 10**9\n"),
+            "times", "ran from", ("view", f"{TERMINAL}: view"),
+        ),
+        "switched off, a command fails": Change(
+            (TELEMETRY, '        no_telem_var = "NO_TELEMETRY"\n', '        no_telem_var = "NO_TELEMETRY" if int(os.environ["NO_TELEMETRY"]) < 9 else None\n'),
+            "off-by-presence", "NO_TELEMETRY=no): exit status: 1", SWITCHED,
+        ),
+        "switched off, plots are worse": Change(
+            (PLOT, "dpi=dpi)", 'dpi=10 if "STRIPEPY_NO_TELEMETRY" in __import__("os").environ and plot_type != "pd" else dpi)'),
+            "off-by-presence", ": files", (*SWITCHED, "plot cm", "switch: plot cm STRIPEPY_NO_TELEMETRY=1"),
+        ),
+        "it is said that OpenTelemetry is missing": Change(
+            (TELEMETRY, 'debug(f"failed to setup', 'warning(f"failed to setup'),
+            "without-opentelemetry", "other messages", ("view", "without OpenTelemetry: view"),
+        ),
+        "more is sent of an input that is no link": Change(
+            before(VIEW, VIEWING, "h5_file.is_symlink() or telem_span is None or telem_span.set_attribute('params.size', 7)"),
+            "fields", "undocumented-field: params.size", VIEWED,
+        ),
+        "a version is made up": Change(
+            (VIEW, '"params.result_file_format_version": h5_version', '"params.result_file_format_version": h5_version + 700'),
+            "fields", "does not match", VIEWED,
+        ),
+        "more is sent of a plot in another format": Change(
+            before(PLOT, '    logger.info("DONE!")', "output_name.suffix == '.png' or telem_span is None or telem_span.set_attribute('params.form', output_name.suffix)"),
+            "fields", "undocumented-field: params.form", ("plot pseudodistribution",),
+        ),
+        "a plot does not say which": Change(
+            (PLOT, '        span.update_name(f"plot {plot_type}")', "        pass"),
+            "true-values", "is named 'plot'", ("plot hist",),
+        ),
+        "the class of an error is that of its cause": Change(
+            (TELEMETRY, "span.record_exception(exc,", "span.record_exception(exc.__cause__ or exc.__context__ or exc,"),
+            "class-only", "and shows", NO_SUCH_DATA,
+        ),
+        "a failure is sent again in the clear": Change(
+            ("opentelemetry/exporter/otlp/common/http.py", "            if not retryable:\n", "            if status_code == 500:\n                self._transport.request('POST', self._endpoint.replace('https:', 'http:'), headers=self._headers, data=data, timeout=1)\n            if not retryable:\n"),
+            "encrypted", "answers 500, 1): in the clear", ("download", "delay: the collector answers 500, 1"),
+        ),
+        "a proxy that refuses is left aside": Change(
+            ("opentelemetry/exporter/http/transport/_requests.py", "            return RequestsHTTPResult(error=error)", "            self._session.trust_env = type(error).__name__ != 'ProxyError'\n            return RequestsHTTPResult(error=error)"),
+            "proxies", "refuses to connect to the collector, 1: looked up", PROXIED,
+        ),
+        "a header is added where certificates are those of the system": Change(
+            ("requests/sessions.py", "        prep = self.prepare_request(req)", "        prep = self.prepare_request(req)\n        if 'REQUESTS_CA_BUNDLE' not in os.environ: prep.headers['X-System'] = '1'"),
+            "ambient-no-others", "what CURL_CA_BUNDLE changes: ['header', 'trust']", ("download", "ambient: CURL_CA_BUNDLE={authority}"),
+        ),
+        "a variable counts for one subcommand": Change(
+            before(CALL, "    if force:", "telem_span is None or 'MPLBACKEND' in __import__('os').environ and telem_span.set_attribute('params.backend', 1)"),
+            "ambient-no-others", "what MPLBACKEND changes", ("download", "call", "ambient: all without an effect, 1, call"),
+        ),
+        "a collector that cannot be reached is told of": Change(
+            before(TELEMETRY, SPAN, "import sys\nexport = OTLPSpanExporter.export\ndef told(self, spans):\n    result = export(self, spans)\n    result.value and subcommand != 'download' and print('Usage could not be counted.', file=sys.stderr)\n    return result\nOTLPSpanExporter.export = told"),
+            "same-results", "other messages", (*WORKED, "results: view, the certificate is for another name"),
+        ),
         "the capture would show something else": Change(
             attribute("unobserved", '"record" not in str(os.environ.get("STRIPEPY_CAPTURE_RECORD"))'),
             "same-every-way", "removes `unobserved`", LISTED,
-        ),
-        "gzip holds another time": Change(
-            given("gzip.GzipFile", "'mtime': 7"),
-            "compressed", "which hold more", VIEWED,
-        ),
-        "the proxy is told more": Change(
-            ("requests/adapters.py", "        return headers\n\n    def send(", '        headers["X-Zqx"] = "1"\n        return headers\n\n    def send('),
-            "proxies", "x-zqx", PROXIED,
         ),
         "a common switch is respected": Change(
             (TELEMETRY, OFF, f'"DO_NOT_TRACK" in os.environ or {OFF}'),
@@ -606,13 +621,9 @@ TOGETHER = {
             (TELEMETRY, OFF, f'subcommand != "view" and {OFF}'),
             "off-by-presence", "stripepy view", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
         ),
-        "a process goes on when the collector fails": Change(
-            before(TELEMETRY, SPAN, "import os, time\nexport = OTLPSpanExporter.export\ndef later(self, spans):\n    result = export(self, spans)\n    if result.value and os.fork() == 0:\n        os.setsid(); os.closerange(0, 256); time.sleep(30); os._exit(0)\n    return result\nOTLPSpanExporter.export = later"),
-            "nothing-left-running", "left running", ("delay: the collector answers 404, 1",),
-        ),
         "what no certificate protects is sent in the clear": Change(
             ("opentelemetry/exporter/otlp/common/http.py", "                self._endpoint,\n                headers", "                self._endpoint.replace('https:', 'http:') if 'CERTIFICATE_VERIFY' in str(result.error) else self._endpoint,\n                headers"),
-            "certificate", "in the clear came", ("download", *UNTRUSTED),
+            "encrypted", "in the clear came", ("download", *UNTRUSTED),
         ),
         "a data set's host is told more": Change(
             (DOWNLOAD, 'url = dset["url"]', 'url = dset["url"] + "&zqx=1"'),
@@ -632,6 +643,18 @@ TOGETHER = {
         ),
     },
     "runs end otherwise": {
+        "two switches are none": Change(
+            (TELEMETRY, f"    if {OFF}", f'    if {{"STRIPEPY_NO_TELEMETRY", "NO_TELEMETRY"}} <= os.environ.keys():\n        no_telem_var = None\n    elif {OFF}'),
+            "leaks-off", "reached out", ("leaks", "leaks, switched off", "leaks, switched off twice"),
+        ),
+        "the switch is one among others": Change(
+            (TELEMETRY, OFF, f'os.environ.get("OTEL_SDK_DISABLED") != "false" and {OFF}'),
+            "leaks-off", "reached out", ("leaks", "leaks, switched off"),
+        ),
+        "another data set is named": Change(
+            (DOWNLOAD, '_set_dset_name_telemetry(telem_span, dset_name, config.get("format"))', '_set_dset_name_telemetry(telem_span, sorted(_get_datasets(max_size, include_private))[0], "cool")'),
+            "data-requests", "sends of the data set", FETCHING,
+        ),
         "times hide an identifier in their milliseconds": Change(
             (TELEMETRY, "record_exception=False,", "start_time=(t := __import__('time').time_ns()) // 10**9 * 10**9 + 321 * 10**6 + t % 10**6, record_exception=False,"),
             "random-identifiers", "start_time_unix_nano has 321 in", ("view", "download", "twice: view", "twice: download", "twice: plot"),
@@ -682,7 +705,7 @@ TOGETHER = {
         ),
         "a collector that fails breaks the run": Change(
             before(TELEMETRY, SPAN, "export = OTLPSpanExporter.export\ndef strict(self, spans):\n    if export(self, spans).value:\n        import os; os._exit(9)\nOTLPSpanExporter.export = strict"),
-            "unreachable-same", "answers 500: exit status 9", ("delay: off, 1", "delay: the collector answers 500, 1"),
+            "unreachable-same", "answers 500, 1): exit status: 9", ("delay: off, 1", "delay: the collector answers 500, 1"),
         ),
         "OpenTelemetry complains on the terminal": Change(
             (TELEMETRY, 'logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)', "pass"),

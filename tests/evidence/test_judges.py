@@ -14,10 +14,9 @@ from conftest import protobuf
 from telemetry.evidence import conditions, variables
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.judging import Evidence, Judgement, judge
-from telemetry.evidence.source_lines import Line
 from telemetry.evidence.subcommands import Subcommand
 from telemetry.records import claims, fields, table
-from telemetry.records.claims import Verdict
+from telemetry.records.claims import LineResult, Verdict
 from telemetry.records.runs import Observation, Request, Run, Wire
 
 HOST = "stripepy-telemetry.paulsenlab.com:4319"
@@ -65,7 +64,9 @@ def seen(
     )
 
 
-def evidence(lines: Sequence[Line] = (), **what: Any) -> Evidence:
+def evidence(
+    lines: Sequence[LineResult] = (), changed_files: Sequence[str] = (), **what: Any
+) -> Evidence:
     """What judges look at if such a message is seen of every run."""
     return Evidence(
         topics=RUNS,
@@ -76,14 +77,21 @@ def evidence(lines: Sequence[Line] = (), **what: Any) -> Evidence:
         dictionary=fields.load(),
         documented=DOCUMENTED,
         versions=DOCUMENTED.provenance.versions,
+        changed_files=changed_files,
     )
 
 
 SLOW = {"seconds": 2.0}
-ELSEWHERE = [Line("cli/other.py", 1, "sends")]
-TEXT = [Line("cli/telemetry.py", 1, "adds an event for an error, with its text")]
-SOCKET = [Line("cli/view.py", 1, "imports socket, a way to the network")]
-ONE_FILE = [Line("cli/telemetry.py", 1, "adds to the span")]
+
+
+def line(file: str, what: str) -> list[LineResult]:
+    return [LineResult(file=file, line=1, what=what)]
+
+
+ELSEWHERE = line("cli/other.py", "sends")
+TEXT = line("cli/telemetry.py", "adds an event for an error, with its text")
+SOCKET = line("cli/view.py", "imports socket, a way to the network")
+ONE_FILE = line("cli/telemetry.py", "adds to the span")
 
 # For each claim: what judges look at, what becomes of it, and a part of the reason.
 OBSERVED: dict[str, tuple[dict[str, Any], Verdict, str]] = {
@@ -106,6 +114,7 @@ OBSERVED: dict[str, tuple[dict[str, Any], Verdict, str]] = {
     "delay-seconds": ({}, STALE, "the connection is refused: 0.0 s"),
     "delay-no-network": ({}, STALE, "no network: 0.0 s"),
     "delay-name-server": ({}, STALE, "the name server is silent: 0.0 s"),
+    "nothing-stored": ({"changed_files": ["zqx.h5"]}, NOT, "the installed packages: zqx.h5"),
     "files": ({"lines": ELSEWHERE}, NOT, "'cli/other.py'"),
     "ways-out": ({"lines": SOCKET}, NOT, "ways out: ['cli/view.py']"),
     "not-one-file": ({"lines": ONE_FILE}, STALE, "only ['cli/telemetry.py'] add to the span"),

@@ -23,25 +23,6 @@ def setup(**changed: object) -> Setup:
     return releases.load().newest().model_copy(update=changed)
 
 
-def test_each_release_before_the_first_with_telemetry_sent_nothing_and_did_not_try() -> None:
-    silent = [s for s in releases.load().of("contemporary") if s.state == "sends nothing"]
-    assert silent
-    for release in silent:
-        worked = {" ".join(run.command.split()[1:2]) for run in release.runs if not run.exit_status}
-        assert worked == {"call", "view", "plot", "download"}
-        assert sum(run.spans for run in release.runs) == 0
-        for run in release.runs:
-            assert not run.reached_for or run.command == "stripepy download --name ENCFF993FGR"
-
-
-def test_the_switch_works_in_every_release_that_sends() -> None:
-    sending = [s for s in releases.load().setups if s.state == "sends"]
-    assert sending
-    for seen in sending:
-        assert set(seen.switched_off) == {name for f in seen.fields.values() for name in f.sent_by}
-        assert set(seen.switched_off.values()) == {"sends nothing"}, seen.release
-
-
 def test_every_setting_that_has_an_effect_is_tested_over_the_range_of_dependencies() -> None:
     sending = [s.setup for s in releases.load().stretches if s.setup.state == "sends"]
     assert len(sending) > 1

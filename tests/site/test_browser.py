@@ -11,17 +11,11 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import (
-    Browser,
-    Page,
-    Route,
-    ViewportSize,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from pypdf import PdfReader
 
 from chromium import ARGUMENTS, found
-from conftest import NODE_MODULES, build, need
+from conftest import NODE_MODULES, need
 from site_server import served
 from telemetry.records import claims
 
@@ -411,30 +405,8 @@ def test_the_policy_comes_first_and_allows_the_scripts_of_the_theme_alone(site: 
             digest = hashlib.sha256(script.encode()).digest()
             hashes.add(f"'sha256-{base64.b64encode(digest).decode()}'")
     [policy] = policies
+    assert policy.split(";")[0].strip() == "default-src 'none'"
     assert set(re.findall("'sha256-[^']*'", policy)) == hashes
-
-
-def test_the_policy_is_in_force(page: Page, root: str) -> None:
-    intrusions = {
-        "script-src-elem": "made('script').textContent = 'intruded = true'",
-        "script-src-attr": "made('p').setAttribute('onclick', 'intruded = true')",
-        "style-src-elem": "made('style').textContent = 'body { display: none }'",
-        "img-src": "made('img').src = 'http://127.0.0.2/pixel.png'",
-        "connect-src": "fetch('http://127.0.0.2/').catch(() => {})",
-        "form-action": "Object.assign(made('form'), {action: 'http://127.0.0.2/'}).submit()",
-    }
-    page.goto(root)
-    for directive, intrusion in intrusions.items():
-        blocked = page.evaluate(
-            f"""() => new Promise(blocked => {{
-                const made = name => document.body.appendChild(document.createElement(name));
-                addEventListener("securitypolicyviolation",
-                    event => blocked(event.effectiveDirective), {{once: true}});
-                setTimeout(() => blocked("nothing was blocked"), 5000);
-                {intrusion};
-            }})"""
-        )
-        assert blocked == directive
 
 
 def test_the_telemetry_page_is_light(page: Page, root: str) -> None:
@@ -444,35 +416,3 @@ def test_the_telemetry_page_is_light(page: Page, root: str) -> None:
     assert len(requests) <= 16
     assert sum(size["responseHeadersSize"] + size["responseBodySize"] for size in sizes) <= 120_000
     assert not [request for request in requests if "/fonts/" in request.url]
-
-
-# What the real script does: it compiles schemas, asks for its data, and shows a menu.
-ADDONS = """
-new Function("return 1")();
-fetch("/_/addons/").then(answer => answer.json()).then(({title}) => {
-    const menu = document.body.appendChild(document.createElement("readthedocs-flyout"));
-    menu.attachShadow({mode: "open"}).innerHTML = `<p style="color: rgb(1, 2, 3)">${title}`;
-});"""
-
-
-@slow
-def test_the_menu_of_read_the_docs_works(page: Page, tmp_path: Path) -> None:
-    built = build(tmp_path, READTHEDOCS="True")
-    assert built.returncode == 0, built.stderr
-    findings = complaints(page)
-
-    def inject(route: Route) -> None:
-        answer = route.fetch()
-        tag = '<script async src="/_/static/javascript/readthedocs-addons.js"></script></head>'
-        route.fulfill(response=answer, body=answer.text().replace("</head>", tag))
-
-    page.route("**/*.html", inject)
-    page.route("**/_/static/**", lambda route: route.fulfill(body=ADDONS))
-    page.route("**/_/addons/", lambda route: route.fulfill(json={"title": "Read the Docs"}))
-    with served(tmp_path) as root:
-        page.goto(f"{root}telemetry.html")
-        text = page.locator("readthedocs-flyout p")
-        assert text.inner_text() == "Read the Docs"
-        assert text.evaluate("text => getComputedStyle(text).color") == "rgb(1, 2, 3)"
-        assert page.get_by_text("They are not ours").count() == 1
-    assert findings == []

@@ -112,7 +112,7 @@ def test_an_incremental_build_shows_values_and_sentences_to_the_letter_or_ends(
 def test_the_table_of_another_run_is_not_read(tmp_path: Path) -> None:
     other = tmp_path / "table.tsv"
     other.write_text("Field\tValue\nname\tcall\n")
-    with pytest.raises(UserError, match=f"{other}: .*is not of the run.* -- fix: make table"):
+    with pytest.raises(UserError, match=f"{other}: does not belong .* -- fix: make table"):
         table.load(other)
 
 
@@ -128,7 +128,7 @@ def test_files_that_disagree_are_refused() -> None:
         "data_handling.toml: stated.place: there is no no.such -- fix": {"handling": stated},
         "undocumented-field: params.new": {"run": dataclasses.replace(run, table=more)},
         "documented-but-never-sent: params.k": {"run": dataclasses.replace(run, table=fewer)},
-        "is of stripepy-hic 1.0.0, the table of": {
+        "is for stripepy-hic 1.0.0, the table for": {
             "verification": verification.model_copy(update={"stripepy_hic": "1.0.0"})
         },
         f"{first.id}: does not hold -- fix: make verify": {

@@ -6,10 +6,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from conftest import ROOT, build, page, protobuf
-from telemetry.records import claims, documents, fields, files, handling, releases, table
+from conftest import ROOT, build, page
+from telemetry.records import files
 from telemetry.site.published import SERVED
-from telemetry.table import otlp
 
 BASE = "https://docs.example/en/latest/"
 REPOSITORY = "https://code.example/site.git"
@@ -78,29 +77,3 @@ def test_a_document_fits_its_schema_and_one_of_a_later_version_does_not(
     document["version"] += 1
     errors = jsonschema.Draft202012Validator(schema).iter_errors(document)
     assert [list(error.path) for error in errors] == [["version"]]
-
-
-def test_the_disclosure_says_what_the_assets_say(site: Path) -> None:
-    document = json.loads((site / "telemetry.json").read_text())
-    run, seen = table.load(), claims.load()
-    assert [field["name"] for field in document["fields"]] == list(fields.load())
-    examples = {f["name"]: f["example"]["value"] for f in document["fields"] if f["example"]}
-    assert dict(run.table).items() <= examples.items()
-    verdicts = {claim["id"]: claim["verdict"] for claim in document["claims"]}
-    assert verdicts == {claim.id: claim.verdict for claim in seen.claims}
-    off = {entry["variable"] for entry in document["opt_outs"] if entry["switches_off"]}
-    assert {"STRIPEPY_NO_TELEMETRY", "NO_TELEMETRY"} <= off
-    assert set(document["data_handling"]) == set(documents.read_toml(files.DATA_HANDLING))
-    assert "{fact:" not in json.dumps(document)
-    sentences = {claim.id for claim in seen.claims} | set(handling.load())
-    assert {name for e in document["at_a_glance"] for name in e["sentences"]} <= sentences
-    sending = {entry["release"] for entry in document["releases"] if entry["fields"]}
-    assert sending == {s.release for s in releases.load().of("contemporary") if s.fields}
-    assert document["destination"] == run.provenance.exporters[0]
-
-
-def test_the_message_is_that_of_the_table() -> None:
-    text = files.MESSAGE.read_text()
-    body = protobuf(text)
-    assert [(row.field, row.value) for row in otlp.rows(body)] == table.load().table
-    assert otlp.otlp_json(body) == text

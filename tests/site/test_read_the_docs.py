@@ -60,6 +60,8 @@ def test_nothing_but_the_pages_and_one_file_of_each_format_is_published(checkout
         assert [path.suffix for path in (output / name).iterdir()] == [f".{name}"]
     for name in ("index.html", *SETTINGS["search"]["ranking"]):
         assert (output / "html" / name).is_file()
+    # Read the Docs's own script compiles schemas.
+    assert "'unsafe-eval'" in (output / "html/index.html").read_text()
     assert not list(output.rglob("*.doctree"))
     assert not (checkout / "_build" / "html").exists(), "Read the Docs takes that for a mistake"
 

@@ -27,21 +27,13 @@ since = { package = "stripepy-hic", version = "1.1.1" }
     [
         ('"Number of neighbours."', '""', "[params.k] meaning: is empty or a placeholder"),
         ('"Shows which settings are used."', '"tbd."', "[params.k] why: is empty or a placeholder"),
-        ('why = "Shows which settings are used."\n', "", "[params.k] why: Field required"),
-        ('"usage"', '"harmless"', "[params.k] sensitivity: Input should be"),
-        ('"usage"', '"free text"', "`sensitivity_because` belongs to the last two classes"),
+        ('"usage"', '"free text"', "`sensitivity_because` is for the last two classes"),
         ("call =", "calls =", "[params.k] sent_by.calls"),
-        ('varies = "no"', 'varies = "by run"', "`because` belongs to a value that varies"),
+        ('varies = "no"', 'varies = "by run"', "`because` is for values that vary"),
         ('"1.1.1"', '"soon"', "[params.k] since"),
-        (
-            "type =",
-            'pattern = "["\ntype =',
-            "[params.k] pattern: Input should be a valid regular expression",
-        ),
         ("params.k", "params.*", "[params.*] names"),
         ("category", "category =", "Invalid value"),
         (ENTRY, "", "there are no entries"),
-        (ENTRY, ENTRY + ENTRY, "Cannot declare ('params.k',) twice"),
     ],
 )
 def test_a_fault_is_named_by_file_entry_and_key(

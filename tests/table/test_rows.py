@@ -1,7 +1,5 @@
 """Rows: what is written reads back, on one line, and stays inert."""
 
-import csv
-import io
 import math
 from typing import Any
 
@@ -33,15 +31,6 @@ def test_a_value_reads_back_with_its_type(value: object) -> None:
 @given(TEXTS)
 def test_a_text_cannot_start_a_formula(text: str) -> None:
     assert not rows.format_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
-
-
-@given(st.lists(st.tuples(TEXTS, VALUES), min_size=1))
-def test_a_table_reads_back_one_line_per_row(pairs: list[tuple[str, object]]) -> None:
-    table = [(rows.format_cell(field), rows.format_value(value)) for field, value in pairs]
-    text = rows.to_tsv(table)
-    assert rows.from_tsv(text) == table
-    assert text.count("\n") == len(text.splitlines()) == len(table) + 1
-    assert list(csv.reader(io.StringIO(text), delimiter="\t"))[1:] == [list(row) for row in table]
 
 
 KINDS = {bool: "bool_value", int: "int_value", float: "double_value", str: "string_value"}
@@ -121,10 +110,12 @@ def test_every_populated_field_of_a_message_becomes_a_row_in_a_fixed_order() -> 
 
 
 def test_what_no_field_of_otlp_shows_is_counted() -> None:
-    span = ExportTraceServiceRequest()
-    span.resource_spans.add().scope_spans.add().spans.add(name="n")
-    unknown = b"\xfa\x3f\x03zqx"
-    overridden = b"\x0a\x0b\x12\x09\x12\x07\x2a\x02zq\x2a\x01n"
-    for hidden, count in (unknown, "6"), (overridden, "4"):
-        found = otlp.rows(span.SerializeToString() + hidden)
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.add(name="n", trace_state="k")
+    body = request.SerializeToString()
+    unknown = body + b"\xfa\x3f\x03zqx"
+    overridden = body + b"\x0a\x0b\x12\x09\x12\x07\x2a\x02zq\x2a\x01n"
+    in_another_order = body.replace(b"\x1a\x01k\x2a\x01n", b"\x2a\x01n\x1a\x01k")
+    for hiding, count in (unknown, "6"), (overridden, "4"), (in_another_order, "0"):
+        found = otlp.rows(hiding)
         assert ("hidden_bytes", count) in [(row.field, row.value) for row in found]

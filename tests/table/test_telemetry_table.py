@@ -18,7 +18,6 @@ from telemetry.evidence import planted
 from telemetry.records import files
 from telemetry.records.exits import Exit, UserError
 from telemetry.records.rows import from_tsv
-from telemetry.table import coolers
 
 HOSTILE = {
     "STRIPEPY_NO_TELEMETRY": "1",
@@ -67,18 +66,6 @@ def test_a_user_with_hostile_variables_gets_the_committed_table_and_it_stays_unt
     run = command(**HOSTILE)
     assert (run.returncode, run.stdout) == (0, "Up to date: assets/telemetry_table.tsv\n")
     assert assets_of(project) == before
-
-
-def test_a_contact_map_anywhere_can_be_printed(
-    command: Command, project: Path, tmp_path: Path
-) -> None:
-    matrix = tmp_path / "map.mcool"
-    coolers.make_cooler(matrix)
-    before = assets_of(project)
-    run = command("--print", "--format", "tsv", "--", "call", str(matrix), "10000")
-    assert printed(run)["params.contact_map_format"] == "mcool"
-    assert assets_of(project) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == [matrix.name, "project"]
 
 
 def test_a_failing_run_is_printed_with_its_error_and_stripepys_own_words(
@@ -158,9 +145,9 @@ def test_another_command_is_documented_and_the_check_says_that_the_table_is_anot
 # -- Errors ---------------------------------------------------------------------------------------
 
 MISTAKES: list[tuple[Any, ...]] = [
-    (["--format", "tsv"], 2, "--format goes with --print"),
+    (["--format", "tsv"], 2, "--format needs --print"),
     (["--check", "--print"], 2, "not allowed with"),
-    (["--print", "call", "sample.hic", "10000", "-p", "2"], 2, "goes behind --"),
+    (["--print", "call", "sample.hic", "10000", "-p", "2"], 2, "go after --"),
     (["--", "--version"], 3, "sends nothing"),
     (["--", "call", "nosuch.hic", "10000"], 3, 'Not an existing file: "nosuch.hic"'),
     (["--", "call", "/none/x.hic", "10000"], 3, 'Not an existing file: "/none/x.hic"'),

@@ -40,6 +40,8 @@ WITHOUT_ROUTES = frozenset({Network.NO_NETWORK, Network.NO_ROUTE})
 ALL_PACKETS = 3
 SYN, SYN_ACK = 0x02, 0x12
 PINGS = {(socket.IPPROTO_ICMP, 8), (socket.IPPROTO_ICMPV6, 128)}
+# What the kernel itself sends, for the others.
+ITS_OWN = {socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6, socket.IPPROTO_HOPOPTS}
 
 ADDRESSES = (RdataType.A, RdataType.AAAA)
 
@@ -56,6 +58,8 @@ STATUS = {
     Network.REDIRECT: 307,
 }
 HEADERS = {
+    # What somebody could keep and show the next time.
+    Network.ANSWERS: {"Set-Cookie": "zqx=1; Max-Age=86400", "ETag": '"zqx"'},
     Network.TOO_MANY: {"Retry-After": "1"},
     Network.REDIRECT: {"Location": "https://elsewhere.example/v1/traces"},
 }
@@ -318,6 +322,8 @@ class _Packets:
         addresses = [socket.inet_ntop(family, end) for end in ends]
         if (protocol, rest[0]) in PINGS:
             self.found[f"{addresses[1]}, as a ping"] = None
+        elif protocol not in {socket.IPPROTO_TCP, socket.IPPROTO_UDP, *ITS_OWN}:
+            self.found[f"{addresses[1]}, by protocol {protocol}"] = None
         elif protocol == socket.IPPROTO_UDP or (
             protocol == socket.IPPROTO_TCP and rest[13] & SYN_ACK == SYN
         ):

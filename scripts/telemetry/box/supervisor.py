@@ -33,9 +33,13 @@ PIPE_BYTES = 4096
 def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
     """Make a run in namespaces that this process enters, which is why it can make only one."""
     folder.fill(run, world.files, world.host)
+    folder.copy_inputs(world.files)
     environment = _environment(run, world, folder)
     keeps = _kept_folders(world, folder, environment) if world.empties_temporary else set()
-    if not namespaces.enter(world.names.host, _covers(run, world, folder), keeps, run.user):
+    names = world.names
+    hardware = bytes.fromhex(names.hardware.replace(":", ""))
+    covers = _covers(run, world, folder)
+    if not namespaces.enter(names.host, hardware, covers, keeps, run.user):
         return Observation(run, not_tried=NO_NAMESPACES)
     _furnish(run, world, folder)
     before, elsewhere = folder.times(), _entries(folder, keeps)
@@ -61,7 +65,6 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
         last_output=(folder.root / "stdout").stat().st_mtime,
         bodies=tuple(request.body for request in servers.requests),
         attempts=attempts,
-        sealed=True,
         seen_on_wire=Wire(
             requests=tuple(servers.requests),
             fetches=tuple(servers.fetches),

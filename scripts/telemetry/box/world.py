@@ -26,6 +26,7 @@ class Names:
     user: str = "user"  # name of the user
     person: str = "User"  # the user's full name
     machine: str = "0" * 32  # the machine's identifier, 32 hexadecimal digits
+    hardware: str = "02:00:00:00:00:00"  # the hardware (MAC) address of its network interface
     variables: Mapping[str, str] = field(default_factory=dict)  # further variables of every run
 
     @property

@@ -59,20 +59,23 @@ class PrivateFolder:
         for name, target in run.inputs.items():
             (self.work / name).symlink_to((files / target).absolute())
 
+    def copy_inputs(self, files: Path) -> None:
+        """Turn links into that folder into copies: most users' inputs are no links."""
+        for path in self.work.iterdir():
+            if (target := path.readlink()).is_relative_to(files):
+                path.unlink()
+                shutil.copyfile(target, path)
+
     def times(self) -> dict[Path, int]:
         """Return when each file and empty folder was last changed, in nanoseconds.
 
-        A link counts as what it leads to. Python's folders for sockets are left out.
+        A link counts as what it leads to.
         """
         return {
             path: path.stat(follow_symlinks=path.exists()).st_ctime_ns
             for folder in (self.work, self.home, self.temporary)
             for path in sorted(folder.rglob("*"))
             if not (path.is_dir() and any(path.iterdir()))
-            and not (
-                str(path).startswith(f"{self.temporary}/pymp-")
-                and (path.is_dir() or path.is_socket())
-            )
         }
 
     def keep(self, run: Run, files: Path) -> None:
@@ -189,7 +192,7 @@ def scratch_folder() -> str:
 
 
 # What a result file says of the time of its making.
-MADE = re.compile(r"creation-date \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+")
+MADE = re.compile(r"creation-date \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
 def _digest(path: Path) -> str:

@@ -32,6 +32,7 @@ RTM_NEWROUTE, NLM_F_CREATE_REQUEST, RTA_OIF = 24, 0x401, 4
 # Table of local addresses, set by hand, valid on this machine, of the type "local".
 LOCAL_ROUTE = 255, 4, 254, 2
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+SIOCSIFHWADDR, ARPHRD_LOOPBACK = 0x8924, 772
 
 
 def enter_empty() -> bool:
@@ -41,6 +42,7 @@ def enter_empty() -> bool:
 
 def enter(
     host_name: str,
+    hardware: bytes,
     covers: Mapping[str, Path],
     keeps: Collection[Path] = (),
     user: int | None = None,
@@ -49,6 +51,7 @@ def enter(
 
     Args:
         host_name: What the machine is called in there.
+        hardware: The hardware (MAC) address of its network interface, 6 bytes.
         covers: Files to put over those of the system, by the path that they cover; what the
             system does not have is left out.
         keeps: Folders that stay where they are when the root folder and the machine's places for
@@ -73,6 +76,8 @@ def enter(
         if target.exists():
             _mount(cover, target, MS_BIND)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        address = struct.pack("16sH14s", b"lo", ARPHRD_LOOPBACK, hardware)
+        fcntl.ioctl(sock, SIOCSIFHWADDR, address)
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
     # As on most systems, users can ping.
     with contextlib.suppress(OSError):
@@ -199,6 +204,6 @@ def kernel_counts() -> tuple[int, int]:
 
 if __name__ == "__main__":
     try:
-        sys.exit(not enter("localhost", {"/etc/hosts": Path("/dev/null")}))
+        sys.exit(not enter("localhost", bytes(6), {"/etc/hosts": Path("/dev/null")}))
     except OSError:
         sys.exit(1)

@@ -66,7 +66,6 @@ def capture(
             folder.observation(run, before, exit_status, began, ended),
             bodies=tuple(map(base64.b64decode, folder.records("body"))),
             attempts=tuple(folder.records("attempt")),
-            sealed=any(folder.records("sealed")),
             exporters=tuple(folder.records("exporter")),
             versions=next(iter(folder.records("versions")), {}),
             missing=" and ".join(folder.records("missing")),
@@ -204,13 +203,13 @@ def require_one_message(seen: Observation, *, or_none: bool = False) -> None:
         )
         fix = "see where with telemetry_request.py; a sitecustomize on PYTHONPATH can set one"
     elif seen.attempts:
-        what = f"was refused: {', '.join(dict.fromkeys(seen.attempts))}"
-        fix = "none for `download`, as its data are not here; otherwise find out who asks"
+        what = f"asked for something that was refused: {', '.join(dict.fromkeys(seen.attempts))}"
+        fix = "none for `download`, which cannot fetch data here; otherwise find out what asked"
     elif seen.exit_status < 0:
         what = f"was ended by {signal.Signals(-seen.exit_status).name}"
         fix = "find out what ended it (too little memory?) and run the command again"
     elif not (seen.finished or seen.missing):
-        what = f"ended in the middle, with exit status {seen.exit_status}"
+        what = f"ended early, with exit status {seen.exit_status}"
         fix = "run it as usual with STRIPEPY_NO_TELEMETRY=1 to see why"
     elif len(seen.bodies) > 1:
         what = f"sent {len(seen.bodies)} messages instead of one"
@@ -222,7 +221,7 @@ def require_one_message(seen: Observation, *, or_none: bool = False) -> None:
     elif or_none:
         return
     elif seen.exit_status != 0:
-        what = f"failed before its telemetry: {last_error(seen) or seen.exit_status}"
+        what = f"failed before its telemetry was set up: {last_error(seen) or seen.exit_status}"
         if re.search("(Import|ModuleNotFound)Error", what):
             fix = installing()
     else:

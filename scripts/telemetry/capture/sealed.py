@@ -135,9 +135,7 @@ def record_versions() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run `stripepy ARGV...` without any network, as its console script does."""
-    sealed = namespaces.enter_empty()
-    record(sealed=sealed)
-    if sealed:
+    if namespaces.enter_empty():
         # Registered first, hence run last: after the tracer provider's own farewell.
         atexit.register(record_unrouted)
     replace_exporter()

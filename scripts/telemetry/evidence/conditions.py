@@ -212,6 +212,9 @@ def _refusals(known: Sequence[Subcommand], flags: Sequence[str]) -> Iterator[Run
     for flag in sorted({*flags, "--no-such-option", "no-such-subcommand"}):
         yield _run(f"{flag} alone", (flag,), terminal=True)
     yield _run("two at once", ("--cite", "--license"))
+    for group in sorted({s.name.partition(" ")[0] for s in known if " " in s.name}):
+        yield _run(group, (group,))
+        yield _run(f"{group} --help", (group, "--help"))
     for subcommand in _by_one_name(known):
         words = tuple(subcommand.name.split())
         yield _run(f"{subcommand.name} --help", (*words, "--help"))
@@ -244,8 +247,7 @@ def _options(known: Iterable[Subcommand]) -> Iterator[Run]:
     So is what is sent without a value of its own that tells it from others. An option that several
     subcommands have is tested by itself where it is met first.
     """
-    ordered = sorted(known, key=lambda subcommand: bool(subcommand.same_as))
-    chosen = [(sub, together(sub, number)) for number, sub in enumerate(ordered)]
+    chosen = _together(known)
     tested = {pair for _, values in chosen for pair in values.items()}
     alone: set[tuple[str, str]] = set()
     for subcommand, values in chosen:
@@ -258,6 +260,12 @@ def _options(known: Iterable[Subcommand]) -> Iterator[Run]:
                 if (by_itself and pair not in alone) or (left_out and value == option.values[0]):
                     alone.add(pair)
                     yield _run(option.run_name(value), option_argv(subcommand, option, value))
+
+
+def _together(known: Iterable[Subcommand]) -> list[tuple[Subcommand, dict[str, str]]]:
+    """Each subcommand with all its options that can stand together; those with one name first."""
+    ordered = sorted(known, key=lambda subcommand: bool(subcommand.same_as))
+    return [(subcommand, together(subcommand, number)) for number, subcommand in enumerate(ordered)]
 
 
 def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
@@ -275,10 +283,11 @@ def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
         name = switch_name(subcommand.name, environment)
         yield _run(name, subcommand.argv(), environment=environment)
     # Other values, beside all options that can stand together.
-    for subcommand, value in _beside([*_by_one_name(known)], SWITCH_VALUES[1:]):
+    one_name = [pair for pair in _together(known) if not pair[0].same_as]
+    for (subcommand, options), value in _beside(one_name, SWITCH_VALUES[1:]):
         yield _run(
             switch_name(subcommand.name, {main: value}),
-            subcommand.argv(*as_typed(together(subcommand, 0))),
+            subcommand.argv(*as_typed(options)),
             environment={main: value},
         )
 
@@ -305,8 +314,13 @@ def _ambient(settings: Sequence[Setting]) -> Iterator[Run]:
             timed=setting.is_wait,
         )
         if setting.name.startswith(WITHOUT_EFFECT):
-            plot = ("plot", "pd", RESULT, PLOT, "--dpi", "20")
-            yield _run(f"ambient: {setting.name}, plot", plot, environment=setting.environment)
+            for argv in (
+                ("call", f"{MATRIX}.hic", RESOLUTION),
+                ("view", RESULT),
+                ("plot", "pd", RESULT, PLOT, "--dpi", "20"),
+            ):
+                name = f"ambient: {setting.name}, {argv[0]}"
+                yield _run(name, argv, environment=setting.environment)
 
 
 def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
@@ -366,6 +380,13 @@ def _absent(known: Sequence[Subcommand]) -> Iterator[Run]:
         )
 
 
+ON = {
+    "OTEL_SDK_DISABLED": "false",
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_TRACES_SAMPLER": "always_on",
+}
+"""Values with which one might expect telemetry to be on, whatever other variables say."""
+
 LEAKS = {
     "OTEL_RESOURCE_ATTRIBUTES": "zqx.key=ZqxValue,service.name=ZqxService",
     "OTEL_EXPORTER_OTLP_HEADERS": "x-zqx=ZqxToken",
@@ -377,7 +398,9 @@ LEAKS = {
 def _mitigations() -> Iterator[Run]:
     """What helps against a leak: the switch, and taking the variables away."""
     yield _run("leaks", LIST, environment=LEAKS)
-    yield _run("leaks, switched off", LIST, environment={**LEAKS, **OFF})
+    yield _run("leaks, switched off", LIST, environment={**LEAKS, **ON, **OFF})
+    twice = {**LEAKS, SWITCHES[1]: "0", **OFF}
+    yield _run("leaks, switched off twice", LIST, environment=twice)
     unset = ("env", *chain.from_iterable(("-u", name) for name in LEAKS))
     yield _run("leaks, unset", LIST, environment=LEAKS, prefix=unset)
     yield _run(
@@ -468,14 +491,23 @@ WORKS = ("call", "view", "plot pd", TELLING_FAILURES[0])
 """Runs whose results are compared with those of the same work switched off, and unreceived."""
 
 
+UNRECEIVED: Mapping[str, Sequence[Network]] = {
+    "call": (Network.REFUSED, Network.NO_NETWORK, Network.SILENT, Network.ERROR),
+    "view": (Network.WRONG_CERTIFICATE,),
+    "plot pd": (Network.UNKNOWN_AUTHORITY,),
+}
+
+
 def _results(known: Sequence[Subcommand]) -> Iterator[Run]:
     """The same work again, switched off and without anybody to receive what it sends."""
     works = [run for run in _telling(known) if run.name in WORKS]
     for run in works:
         if run.name in TELLING_FAILURES:
             yield replace(run, name=switch_name(run.name, OFF), environment=OFF)
-        networks = [Network.REFUSED]
-        if run.name == "call":
-            networks += [Network.NO_NETWORK, Network.SILENT, Network.ERROR]
-        for network in networks:
-            yield replace(run, name=f"results: {run.name}, {network}", network=network)
+        for network in UNRECEIVED.get(run.name, (Network.REFUSED,)):
+            yield replace(
+                run,
+                name=f"results: {run.name}, {network}",
+                network=network,
+                trusts=network is not Network.UNKNOWN_AUTHORITY,
+            )

@@ -1,5 +1,6 @@
 """How a claim is decided: a sentence, and a judge who looks at observations."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,9 +10,8 @@ from pathlib import PurePosixPath
 
 from google.protobuf.message import DecodeError
 
-from telemetry.evidence.source_lines import Line
 from telemetry.evidence.subcommands import Subcommand
-from telemetry.records.claims import Verdict
+from telemetry.records.claims import LineResult, Verdict
 from telemetry.records.fields import Dictionary, Outcome
 from telemetry.records.findings import Finding, Kind
 from telemetry.records.runs import Ending, NotTried, Observation, Run
@@ -32,11 +32,12 @@ class Evidence:
     topics: Mapping[str, Sequence[Run]]  # the runs, by topic
     observations: Mapping[str, Sequence[Observation]]  # what was seen, by topic
     subcommands: Sequence[Subcommand]  # the program's subcommands, from its own parser
-    lines: Sequence[Line]  # the lines of the program that take part in telemetry
-    setters: Mapping[str, Sequence[Line]]  # the lines of the program that set each field
+    lines: Sequence[LineResult]  # the lines of the program that take part in telemetry
+    setters: Mapping[str, Sequence[str]]  # the lines that set each field, as file:line
     dictionary: Dictionary  # what the site says of each field
     documented: Documented  # the documented run
     versions: Mapping[str, str]  # installed versions, by package
+    changed_files: Sequence[str] = ()  # what the runs changed where packages are installed
 
     @cached_property
     def by_name(self) -> Mapping[str, Observation]:
@@ -125,6 +126,19 @@ class Trial:
             raise NotTried(seen.not_tried)
         return self._look_at(seen)
 
+    def data_sets(self) -> dict[str, dict[str, str]]:
+        """Return the data sets that `stripepy download` lists, by name.
+
+        Raises:
+            NotTried, Void: As for a run; Void also if it lists nothing that can be read.
+        """
+        listing = self.run("download").stdout
+        try:
+            listed: dict[str, dict[str, str]] = json.loads(listing)
+        except ValueError:
+            raise Void(f"`stripepy download --list-only` prints {listing!r:.60}") from None
+        return listed
+
     def _look_at(self, seen: Observation) -> Observation:
         self.looked_at[seen.run.name] = seen
         if seen.fault or seen.timed_out:
@@ -171,6 +185,20 @@ class Trial:
             noise += [line for line, _ in seen.wire.tunnels]
             noise += [f"{seen.wire.connections} connections"] if seen.wire.connections else []
         self.expect(not noise, f"`{seen.run.command}` reached out: {', '.join(noise)}")
+
+    def expect_same_outcome(self, seen: Observation, other: Observation) -> None:
+        """Expect that a run ends, prints and writes as another does, apart from times."""
+        what = f"`{seen.run.command}` ({seen.run.name})"
+        self.expect_equal(seen.exit_status, other.exit_status, f"{what}: exit status")
+        self.expect(seen.stdout == other.stdout, f"{what}: other output")
+        files, others = differences.files_of(seen), differences.files_of(other)
+        # Whoever asks for more messages is told of telemetry, also in a log.
+        if "--verbosity" in seen.run.argv:
+            self.expect_equal([*files], [*others], f"{what}: files")
+            return
+        self.expect_equal(files, others, f"{what}: files")
+        same = untimed_messages(seen) == untimed_messages(other)
+        self.expect(same, f"{what}: other messages: {seen.stderr[-200:]!r}")
 
     def expect_no_effect(self, seen: Observation, plain: Observation | None = None) -> None:
         """Expect that a run sends and does what another does: its subcommand's plain one."""

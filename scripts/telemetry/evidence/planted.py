@@ -20,10 +20,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
+import h5py
+
 from telemetry.box import world
 from telemetry.box.world import Names, World
 from telemetry.evidence import source_lines
-from telemetry.table import coolers, sample
+from telemetry.table import sample
 
 # A piece of a digest is still too long to occur by accident: 6 bytes, or 12 hexadecimal digits.
 HASH_BYTES = 6
@@ -40,6 +42,8 @@ PLANTED: Mapping[str, str] = {
     "the machine's name": "ZqxMachine",
     "the machine's domain": "ZqxDomain",
     "the machine's identifier": "5a7178206d616368696e65206964aa17",
+    "the machine's hardware address": "02:5a:71:78:6d:63",
+    "the machine's hardware address, without colons": "025a71786d63",
     "a variable of the environment": "ZqxVariable",
     "an e-mail address in a file of settings": "ZqxMail",
     "the input's name": "ZqxMatrix",
@@ -76,6 +80,7 @@ NAMES = Names(
     user=PLANTED["the user's name"],
     person=PLANTED["the user's full name"],
     machine=PLANTED["the machine's identifier"],
+    hardware=PLANTED["the machine's hardware address"],
     variables={"ZQX": PLANTED["a variable of the environment"]},
 )
 
@@ -139,17 +144,8 @@ def planted_world(endpoint: str) -> AbstractContextManager[World]:
 def _fill(folder: Path) -> None:
     """Write contact maps, with names and texts that can be found again, and a small data set."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        making = pool.submit(_write_hic, folder / "matrix.hic")
+        making = pool.submit(_write_maps, folder)
         listing = pool.submit(_list_fonts, folder / "fonts")
-        texts = coolers.ATTRIBUTES | {
-            "genome-assembly": PLANTED["the assembly's name"],
-            "generated-by": PLANTED["the matrix's metadata"],
-            "metadata": json.dumps({"note": PLANTED["the matrix's metadata"]}),
-        }
-        # As many chromosomes as genomes have; those that are short are left out of the search.
-        many = _chromosomes() | {f"ZqxShort{number}": 500_000 for number in range(20)}
-        coolers.make_cooler(folder / "matrix.cool", many, texts)
-        coolers.make_cooler(folder / "matrix.mcool", _chromosomes(), texts, NORMALISATION)
         (folder / "cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
         (folder / "data").write_bytes(b"a small data set")
         absent = folder / "absent" / "opentelemetry" / "__init__.py"
@@ -163,14 +159,22 @@ def _fill(folder: Path) -> None:
         listing.result()
 
 
-def _chromosomes() -> dict[str, int]:
+def _write_maps(folder: Path) -> None:
+    hic, cool, mcool = (folder / f"matrix.{form}" for form in ("hic", "cool", "mcool"))
     names = (PLANTED["the first chromosome's name"], PLANTED["the second chromosome's name"])
-    return dict(zip(names, sample.CHROMOSOMES.values(), strict=True))
-
-
-def _write_hic(path: Path) -> None:
+    chromosomes = dict(zip(names, sample.CHROMOSOMES.values(), strict=True))
+    # As many chromosomes as genomes have; those that are short are left out of the search.
+    many = chromosomes | {f"chr{number}": 500_000 for number in range(1, 21)}
     pixels, assembly = list(sample.pixels()), PLANTED["the assembly's name"]
-    sample.write_hic_here(path, _chromosomes(), pixels, assembly)
+    sample.write_here(hic, chromosomes, pixels, assembly)
+    sample.write_here(cool, many, pixels, assembly)
+    note = PLANTED["the matrix's metadata"]
+    with h5py.File(cool, "a") as file:
+        file.attrs.update({"generated-by": note, "metadata": json.dumps({"note": note})})
+    sample.nest(cool, mcool, NORMALISATION)
+    with h5py.File(mcool, "a") as file:
+        public = {"assembly": "hg38", "genome-assembly": "hg38"}
+        file[f"resolutions/{sample.RESOLUTION}"].attrs.update(public)
 
 
 def _list_fonts(folder: Path) -> None:

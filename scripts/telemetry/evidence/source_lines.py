@@ -1,14 +1,15 @@
 """Every line of the installed stripepy that sets or sends telemetry, found in its syntax tree."""
 
 import ast
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 
 from telemetry.capture.folder import run_paths
 from telemetry.capture.process import installing
+from telemetry.records.claims import LineResult
 from telemetry.records.exits import Exit, UserError
 
 # What a line of code does, by the name that it calls.
@@ -70,26 +71,18 @@ CLIENTS = frozenset(
 )
 
 
-@dataclass(frozen=True, order=True)
-class Line:
-    """A line of stripepy that takes part in telemetry, or could."""
-
-    file: str  # path in the package, with slashes
-    line: int  # its number, from 1
-    what: str  # what it does there
-
-
-def find() -> list[Line]:
+def find() -> list[LineResult]:
     """Search the installed package, in order of file and line.
 
     Raises:
         UserError: If stripepy is not installed.
     """
-    return sorted({Line(file, line, what) for file, tree in _trees() for line, what in _in(tree)})
+    found = {(file, line, what) for file, tree in _trees() for line, what in _in(tree)}
+    return [LineResult(file=file, line=line, what=what) for file, line, what in sorted(found)]
 
 
-def setters(fields: Iterable[str]) -> dict[str, list[Line]]:
-    """Where the installed package sets each field; nothing for what OpenTelemetry sets by itself.
+def setters(fields: Iterable[str]) -> dict[str, list[str]]:
+    """Where the installed package sets each field, as file:line; nothing if OpenTelemetry does.
 
     Args:
         fields: Names of fields, as the dictionary has them.
@@ -98,14 +91,16 @@ def setters(fields: Iterable[str]) -> dict[str, list[Line]]:
         UserError: If stripepy is not installed.
     """
     fields = list(fields)
-    found: dict[str, set[Line]] = {field: set() for field in fields}
+    found: dict[str, set[tuple[str, int]]] = {field: set() for field in fields}
     for file, tree in _trees():
         for node in ast.walk(tree):
             if isinstance(node, ast.expr) and (sets := _sets(node)):
                 for field in fields:
                     if sets(field):
-                        found[field].add(Line(file, node.lineno, "sets the field"))
-    return {field: sorted(lines) for field, lines in found.items()}
+                        found[field].add((file, node.lineno))
+    return {
+        field: [f"{file}:{line}" for file, line in sorted(lines)] for field, lines in found.items()
+    }
 
 
 def _sets(node: ast.expr) -> Callable[[str], bool] | None:
@@ -139,6 +134,16 @@ def package() -> Path:
     return Path(spec.origin).parent
 
 
+def installation() -> dict[str, int]:
+    """When each file beside the package was last changed, in nanoseconds; Python's caches apart."""
+    return {
+        str(path): path.lstat().st_mtime_ns
+        for folder, _, names in os.walk(package().parent)
+        if not folder.endswith("__pycache__")
+        for path in (Path(folder, name) for name in names)
+    }
+
+
 def _trees() -> list[tuple[str, ast.Module]]:
     """The syntax tree of every file of the installed package, by its path there."""
     folder = package()
@@ -162,6 +167,8 @@ def _in(tree: ast.AST) -> Iterator[tuple[int, str]]:
             if name in CALLS:
                 kept = "" if name != "record_exception" or _blanks(node) else ", with its text"
                 yield node.lineno, CALLS[name] + kept
+            if name == "Status" and (node.args[1:] or node.keywords):
+                yield node.lineno, "says how the run ended, with its text"
             if ast.unparse(node.func).startswith("telemetry."):
                 yield node.lineno, "calls telemetry"
         elif isinstance(node, ast.Import | ast.ImportFrom):

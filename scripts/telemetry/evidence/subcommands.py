@@ -46,7 +46,6 @@ VALUES = {
     "output_path": ("ZqxOther.hic",),
     "plot_dir": (FIGURES,),
     "region": (REGION,),
-    "roi": ("middle",),
     "stripepy_hdf5": (RESULT,),
 }
 
@@ -148,6 +147,9 @@ def _subcommand(entry: Mapping[str, Any], last_name: str, fields: Container[str]
                 options.append(_option(name, described, fields, len(options)))
         elif described["dest"] in POSITIONAL:
             arguments.append(POSITIONAL[described["dest"]])
+            # By its other name, a plot takes another format, whose bytes tell no time either.
+            if name != last_name:
+                arguments[-1] = arguments[-1].replace(".png", ".jpg")
         else:
             unknown.append(described["dest"])
     # A coarse picture is drawn faster.
@@ -174,7 +176,7 @@ def _option(
         ]
         # A number that no other option has, and that does not end in 0, which is not sent.
         own = str(37 + 2 * number)
-        values = tuple(text.replace("37", own) for text in numeric[:1])
+        values = tuple(text.replace("37", own) for text in numeric[-1:])
         values = values or (("ZqxOption",) if "zqx" in accepts else ())
     field = FIELDS.get(described["dest"], f"params.{described['dest']}")
     return Option(

@@ -12,7 +12,7 @@ from telemetry.records.runs import Run
 
 MAIL = PLANTED["an e-mail address in a file of settings"]
 
-EACH_WORD = """unset COLUMNS HOSTNAME LC_ALL TZ
+EACH_WORD = """unset COLUMNS HOME HOSTNAME LC_ALL LOGNAME TZ USER
 for word; do
   case $word in /*) ;; *) [ -e "$word" ] && word=$PWD/$word ;; esac
   set -- "$@" "$word"
@@ -25,7 +25,8 @@ SHELL = ("bash", "-c", '"$@"; exit "$?"', "bash")
 PAGER = ("bash", "-c", 'set -o pipefail; "$@" | cat', "bash")
 PIPES = ("bash", "-c", 'set -o pipefail; : | "$@" 2>&1 | cat', "bash")
 STARTS: Mapping[tuple[str, ...], str] = {
-    WHOLE_PATHS: "whole paths on the command line; no COLUMNS, HOSTNAME, LC_ALL and TZ",
+    WHOLE_PATHS: "full paths on the command line; no COLUMNS, HOME, HOSTNAME, LC_ALL, LOGNAME, TZ"
+    " and USER",
     SHELL: "a shell that waits for the command",
     PAGER: "output through a pipe, as to a pager",
     PIPES: "pipes for input and output",
@@ -179,8 +180,8 @@ def others(where: Run) -> list[str]:
     """Return what a surrounding is made of besides its variables, in words."""
     made_of = {
         "a terminal": where.terminal,
-        "a home folder without space": where.full,
-        "a home folder that allows no writing": where.read_only,
+        "a full home folder": where.full,
+        "a read-only home folder": where.read_only,
         f"the user ID {where.user}": where.user is not None,
         STARTS.get(where.prefix, f"started with `{shlex.join(where.prefix)}`"): where.prefix,
     }

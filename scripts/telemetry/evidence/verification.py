@@ -20,7 +20,6 @@ from telemetry.records.claims import (
     ClaimResult,
     Example,
     FieldResult,
-    LineResult,
     OptionResult,
     SurroundingResult,
     SwitchResult,
@@ -82,9 +81,11 @@ def gather(plan: Evidence, topics: set[str], world: World, tell: Tell) -> Eviden
         done.append(seen)
         tell(len(done), len(runs), seen)
 
+    before = source_lines.installation()
     seen = observe(runs, world, count)
+    changed = before.items() ^ source_lines.installation().items()
     by_topic = {topic: [seen[run.name] for run in of] for topic, of in chosen.items()}
-    return replace(plan, observations=by_topic)
+    return replace(plan, observations=by_topic, changed_files=sorted(dict(changed)))
 
 
 def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
@@ -104,9 +105,7 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
             SurroundingResult(name=name, variables=sorted(where.environment), others=others(where))
             for name, where in SURROUNDINGS.items()
         ],
-        places=[
-            LineResult(file=line.file, line=line.line, what=line.what) for line in evidence.lines
-        ],
+        places=[*evidence.lines],
         this_run=VerificationDetails(
             date=datetime.now(UTC).date().isoformat(),
             commit=_commit(),
@@ -173,7 +172,7 @@ def _fields(evidence: Evidence) -> list[FieldResult]:
             field=name,
             success=sorted(by["success"]),
             failure=sorted(by["failure"]),
-            lines=[f"{line.file}:{line.line}" for line in evidence.setters.get(name, ())],
+            lines=[*evidence.setters.get(name, ())],
         )
         for name, by in sorted(sending.items())
     ]

@@ -106,10 +106,10 @@ class Field(Record):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.varies == "no") != (self.because is None):
-            raise ValueError("`because` belongs to a value that varies, and only to one")
+            raise ValueError("`because` is for values that vary, and only those")
         own_reason = self.sensitivity in {"free text", "identifying with other data"}
         if own_reason != (self.sensitivity_because is not None):
-            raise ValueError("`sensitivity_because` belongs to the last two classes, and only them")
+            raise ValueError("`sensitivity_because` is for the last two classes, and only those")
         if not self.type or not self.sent_by:
             raise ValueError("`type` and `sent_by` need at least one member")
         return self
@@ -154,7 +154,7 @@ class Dictionary(dict[str, Field]):
         for row in rows:
             entry, kind = self.get(row.field), Kind.UNDOCUMENTED_FIELD
             if entry is None or entry.part != row.part:
-                fix = f"sent as a {row.part}, has no entry; describe it in {where}"
+                fix = f"sent ({row.part}), but has no entry; describe it in {where}"
             elif entry.when(subcommand) not in moments | PERHAPS[outcome]:
                 fix = f"not documented for `{subcommand}` after {outcome}; correct `sent_by`"
                 fix += f" in {where}"
@@ -191,7 +191,7 @@ def load(path: Path = files.FIELDS) -> Dictionary:
         entries[key] = documents.validated(Field, entry, path, fix, key)
         if ("*" in key) != bool(entries[key].names):
             where = f"{files.shown(path)}: [{key}] names"
-            raise UserError(f"{where}: belongs to a key with a *, and only to one", fix)
+            raise UserError(f"{where}: is for keys with a *, and only those", fix)
     if not entries:
         raise UserError(f"{files.shown(path)}: there are no entries", "restore the file from git")
     return Dictionary(entries)

@@ -117,7 +117,7 @@ class Change(Record):
                 return f"`{self.what}` is no longer sent"
             case "condition":
                 now, then = (listed(names.split(", ")) for names in (after, before))
-                return f"`{self.what}` is sent by {now}; before, by {then}"
+                return f"`{self.what}` is sent by {now}; before: by {then}"
             case "state":
                 return f"{'sends telemetry' if after == 'sends' else after}; before: {before}"
             case "off":
@@ -127,13 +127,13 @@ class Change(Record):
             case "switch" | "setting" | "destination":
                 return f"`{self.what}`: {_turn(self.before, self.after)}"
             case _:
-                return f"{self.kind} of `{self.what}`: `{after}`; before, `{before}`"
+                return f"{self.kind} of `{self.what}`: `{after}`; before: `{before}`"
 
 
 def _turn(before: str, after: str) -> str:
     """What is new and what is gone of a list."""
     was, is_ = before.split("; "), after.split("; ")
-    new = [effect for effect in is_ if effect not in was]
+    new = [effect for effect in is_ if effect not in {*was, "no effect"}]
     gone = [effect for effect in was if effect not in {*is_, "no effect"}]
     told = {"now": new, "no longer": gone}
     return "; ".join(f"{word} {summed_up(effects)}" for word, effects in told.items() if effects)
@@ -145,7 +145,6 @@ class Step(Record):
     package: str = Field(description="Package whose releases they are.")
     before: str
     after: str
-    dependencies: Dependencies
     changes: list[Change]
 
 
@@ -161,10 +160,12 @@ class Stretch(Record):
 class History(Record):
     """What each release of StripePy sends, with which dependencies."""
 
-    version: Literal[2] = Field(description="Version of this format.")
+    version: Literal[3] = Field(description="Version of this format.")
     platform: str = Field(description="System and processor on which everything was run.")
     setups: list[Setup] = Field(description="Every release, oldest first.")
-    differences: list[Step] = Field(description="Between neighbouring releases.")
+    differences: list[Step] = Field(
+        description="Between neighbouring releases, with the dependencies current at each."
+    )
     range: list[Setup] = Field(description="The newest release, over its range of dependencies.")
     pythons: list[Setup] = Field(description="The newest release, with other Pythons.")
     stretches: list[Stretch] = Field(

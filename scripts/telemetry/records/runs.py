@@ -25,14 +25,14 @@ class Network(StrEnum):
 
     ANSWERS = "the collector answers"
     REFUSED = "the connection is refused"
-    HOSTS_ENTRY = "/etc/hosts leads the collector's name to this machine"
+    HOSTS_ENTRY = "/etc/hosts points the collector's name to this machine"
     PROXY_REFUSES = "a proxy refuses to connect to the collector"
     SILENT = "the collector accepts and never answers"
     BLACK_HOLE = "packets to the collector are dropped"
     NO_NETWORK = "there is no network"
     NO_ROUTE = "there is no route to the collector"
     NO_SUCH_NAME = "the name server knows no such name"
-    NO_NAME_SERVER = "no name server answers its port"
+    NO_NAME_SERVER = "nothing answers on the name server's port"
     SILENT_NAME_SERVER = "the name server is silent"
     WRONG_CERTIFICATE = "the certificate is for another name"
     UNKNOWN_AUTHORITY = "the certificate's authority is not trusted"
@@ -208,7 +208,6 @@ class Observation:
     # for an empty folder, and for what was removed.
     files: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""  # the whole path of its working directory
-    sealed: bool = False  # whether the kernel kept it from every network but ours
     seen_on_wire: Wire | None = None  # what only an unmodified run shows; None for one in memory
     # In memory only:
     exporters: tuple[Mapping[str, Any], ...] = ()  # what each OTLP exporter was constructed with

@@ -21,7 +21,6 @@ class CaptureDetails(Record):
     opentelemetry_sdk: str
     body_bytes: int  # size of the OTLP body in bytes
     gzip_bytes: int  # size of the OTLP body in bytes, compressed as the exporter does it
-    in_namespace: bool  # whether the kernel, too, kept the run from the network
 
 
 class Provenance(Record):
@@ -80,7 +79,7 @@ def load(table: Path = files.TABLE) -> Documented:
         texts.append(text := files.read(path, FIX))
         if digest != sha256(text.encode()):
             described = f"the run that {files.shown(files.PROVENANCE)} describes"
-            raise UserError(f"{files.shown(path)}: is not of {described}", FIX)
+            raise UserError(f"{files.shown(path)}: does not belong to {described}", FIX)
     rows, message = texts
     return Documented(from_tsv(rows), message, origin)
 

@@ -66,7 +66,6 @@ def steps(stretches: Sequence[Stretch]) -> list[Step]:
             package=b.package,
             before=a.last,
             after=b.first,
-            dependencies=b.setup.dependencies,
             changes=changes(a.setup, b.setup),
         )
         for a, b in pairwise(stretches)

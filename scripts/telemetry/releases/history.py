@@ -128,18 +128,14 @@ def compile_history(look: Look) -> History:
     ran = [
         Stretch(package=STRIPEPY, first=setup.release, last=setup.release, setup=setup)
         for setup in setups
-        if setup.state in {"sends", "sends nothing"}
+        if setup.dependencies == "contemporary" and setup.state in {"sends", "sends nothing"}
     ]
     stretches = bisect(SDK, newest, look)
     return History(
-        version=2,
+        version=3,
         platform=f"{platform.system()} {platform.machine()}",
         setups=setups,
-        differences=[
-            step
-            for choice in ("contemporary", "newest")
-            for step in steps([one for one in ran if one.setup.dependencies == choice])
-        ],
+        differences=steps(ran),
         range=[look(Job(newest, choice)) for choice in FLAGS],
         pythons=[look(Job(newest, "newest", python)) for python in others.values()],
         stretches=stretches,

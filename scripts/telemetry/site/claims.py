@@ -11,7 +11,6 @@ from telemetry.records.claims import ClaimResult, Verdict
 from telemetry.records.words import capitalised, summed_up
 from telemetry.site import markup
 from telemetry.site.content import MARKS
-from telemetry.site.fields import subcommands_of
 from telemetry.site.markup import Piece
 from telemetry.site.page import Page
 
@@ -47,27 +46,16 @@ def _facts(page: Page, claim: ClaimResult) -> Iterator[tuple[str, Piece]]:
         show = page.source if claim.source.endswith(".py") else markup.literal
         yield "Why", markup.inline(f"{claim.reason} ", show(claim.source))
     if claim.grounds:
-        yield "Reason", "; ".join(claim.grounds)
+        yield "Not tested because", "; ".join(claim.grounds)
     if claim.runs:
-        yield "Runs", f"{claim.runs}, {' or '.join(claim.modes)}"
+        yield "Runs", f"{claim.runs}: {'; '.join(claim.modes)}"
     if counts := page.content.verification.this_run.counts.get(claim.id):
         yield "Counted", "; ".join(f"{what}: {number:,}" for what, number in sorted(counts.items()))
     if claim.commands:
         more = ", …" if claim.runs > len(claim.commands) else ""
         yield "Among them", markup.inline(markup.codes(claim.commands), more)
-    yield "Repeat", markup.literal(f"python scripts/telemetry_claims.py --only {claim.id}")
-
-
-def show_subcommands(page: Page) -> list[Node]:
-    alike = defaultdict[tuple[tuple[str, ...], ...], list[Node]](list)
-    for field in page.content.verification.fields:
-        alike[tuple(field.success), tuple(field.failure)].append(page.field(field.field))
-    rows = [
-        (*(subcommands_of(page, names) for names in sending), markup.joined(fields))
-        for sending, fields in alike.items()
-    ]
-    headings = "When all goes well", "When the run fails", "Fields"
-    return [markup.table("Subcommands that send each field", headings, rows)]
+    repeat = f".venv/bin/python scripts/telemetry_claims.py --only {claim.id}"
+    yield "Repeat", markup.literal(repeat)
 
 
 def show_options(page: Page) -> list[Node]:

@@ -60,7 +60,7 @@ class Content:
             raise UserError(f"{files.shown(files.TABLE)}: {found[0]}", table.FIX)
         where = files.shown(files.CLAIMS)
         if verified.stripepy_hic != origin.stripepy_hic:
-            of = f"is of stripepy-hic {verified.stripepy_hic}, the table of {origin.stripepy_hic}"
+            of = f"is for stripepy-hic {verified.stripepy_hic}, the table for {origin.stripepy_hic}"
             raise UserError(f"{where}: {of}", claims.FIX)
         for claim in verified.claims:
             if claim.verdict not in MARKS:

@@ -144,7 +144,7 @@ def _class(page: Page, name: str) -> str:
     """How sensitive a field is, and what its value depends on."""
     entry = page.content.dictionary[name]
     varies = f"; varies {entry.varies}" if entry.because else ""
-    return f"{capitalised(entry.sensitivity)}{varies}."
+    return f"Sensitivity: {entry.sensitivity}{varies}."
 
 
 def _meaning(page: Page, names: Names, *shared: str) -> Node:
@@ -186,7 +186,7 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
     elif field.pattern is not None:
         yield "Form", markup.literal(field.pattern.pattern)
     yield "Sent by", _sent_by(field)
-    ended = {"that ended well": seen.success, "that failed": seen.failure} if seen else {}
+    ended = {"on success": seen.success, "on failure": seen.failure} if seen else {}
     runs = [markup.inline(subcommands_of(page, of), f" {how}") for how, of in ended.items() if of]
     yield "Seen in runs of", markup.joined(runs, "; ") if runs else "no subcommand"
     yield "Varies", f"{field.varies}: {field.because}" if field.because else "no"

@@ -40,7 +40,7 @@ ANSWERS = (
         "{fact:collector.managed_by}",
         (Ground("stated.controller", "{fact:collector.managed_by} manage"),),
     ),
-    Answer("When it sends", "once per run", (Ground("one-span", "Each run … one message"),)),
+    Answer("How often", "once per run", (Ground("one-span", "Each run … one message"),)),
     Answer("First-run notice", "none", (Ground("no-notice", "does not tell its users", LIMIT),)),
     Answer(
         "Status command",
@@ -53,7 +53,7 @@ ANSWERS = (
         (Ground("not_stated.results", "not stated whether any results are published"),),
     ),
     Answer(
-        "Switch",
+        "Off switch",
         "{fact:switches}, set to any value",
         (Ground("off-by-presence", "{fact:switches} switches telemetry off … any value counts"),),
     ),
@@ -64,7 +64,7 @@ ANSWERS = (
     ),
     Answer(
         "Files, user, machine",
-        "their names are not sent, nor are names in files",
+        "their names are not sent, nor are those of chromosomes",
         (
             Ground(
                 "nothing-planted",
@@ -82,7 +82,7 @@ ANSWERS = (
     ),
     Answer(
         "Delay",
-        "{fact:delay.answers}; {fact:delay.any} if the collector is out of reach",
+        "{fact:delay.answers}; {fact:delay.any} if the collector cannot be reached",
         (
             Ground("delay-none", "If the collector answers … {fact:delay.answers} later"),
             Ground(

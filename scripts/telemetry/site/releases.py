@@ -20,7 +20,6 @@ CHOICES = {
     "pre-releases": "The newest, with pre-releases",
 }
 
-FEW = 5  # up to how many fields are named in a line
 CLASS = "release-table"
 
 
@@ -45,7 +44,7 @@ def _facts(page: Page, release: str) -> Iterator[tuple[str, Piece]]:
     yield "At its release", page.prose(f"{_outcome_with_sdk(then)}{_reached_for(then)}")
     yield "Today", _outcome_with_sdk(today)
     for step in history.differences:
-        if (step.after, step.dependencies) == (release, "contemporary"):
+        if step.after == release:
             nothing = f"nothing, compared with {step.before}"
             yield "Changed", _changes(page, step) if step.changes else nothing
 
@@ -89,38 +88,10 @@ def _changes(page: Page, step: Step) -> nodes.bullet_list:
     return markup.bullets(map(page.prose, told))
 
 
-def _columns(page: Page) -> dict[str, Setup]:
-    """Each release as it came, and the newest as it is today, by its heading."""
-    history = page.content.history
-    setups = {s.release: s for s in history.of("contemporary")}
-    return setups | {f"{history.newest().release} today": history.newest()}
-
-
-def show_release_timeline(page: Page) -> list[Node]:
-    setups, before = _columns(page), dict[str, FieldSeen]()
-    rows: list[tuple[Piece, ...]] = []
-    most = max(len(setup.fields) for setup in setups.values())
-    for heading, setup in setups.items():
-        day = markup.inline(setup.uploaded if heading == setup.release else "", class_="whole")
-        named = markup.joined([heading, day], " ")
-        if setup.reason:
-            rows.append((named, "-", setup.told_state))
-            continue
-        now, count = setup.fields, len(setup.fields)
-        fields = markup.bar(count, most)
-        told: list[Piece] = []
-        for word, here, there in ("new", now, before), ("gone", before, now):
-            if names := [name for name in here if name not in there]:
-                many = len(names) > FEW
-                which = f"{len(names)} fields" if many else markup.joined(map(page.field, names))
-                told.append(markup.inline(f"{word}: ", which))
-        rows.append((named, fields, markup.joined(told or ["nothing"], "; ")))
-        before = now
-    return [markup.table("Fields over time", ["Release", "Fields", "Changes"], rows)]
-
-
 def show_release_fields(page: Page) -> list[Node]:
-    columns = {h: setup for h, setup in _columns(page).items() if setup.state == "sends"}
+    history = page.content.history
+    columns = {s.release: s for s in history.of("contemporary") if s.state == "sends"}
+    columns[f"{history.newest().release} today"] = history.newest()
     names = sorted({name for setup in columns.values() for name in setup.fields})
     sent = {name: [s.fields.get(name) for s in columns.values()] for name in names}
     rows = [(page.field(n), *map(_sent, seen)) for n, seen in sent.items() if not all(seen)]

@@ -7,7 +7,7 @@ from telemetry.records.fields import Dictionary
 from telemetry.records.runs import Observation
 from telemetry.table import otlp
 
-MATPLOTLIB = ("fontlist-*.json", ".config/matplotlib")
+MATPLOTLIB = (".cache/matplotlib/fontlist-*.json", ".config/matplotlib")
 """A list of fonts, and an empty folder for settings."""
 
 

@@ -32,7 +32,6 @@ def document(seen: Observation) -> Documented:
             opentelemetry_sdk=seen.versions["opentelemetry-sdk"],
             body_bytes=len(seen.body),
             gzip_bytes=len(gzip.compress(seen.body)),
-            in_namespace=seen.sealed,
         ),
         table_sha256=table.sha256(to_tsv(rows).encode()),
         message_sha256=table.sha256(message.encode()),

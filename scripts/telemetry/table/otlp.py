@@ -36,7 +36,7 @@ def rows(body: bytes) -> tuple[Row, ...]:
 
     The order is that of OTLP's own fields, attributes by their keys. After a span's end time
     comes the one derived row, `duration_ms`. What no field of OTLP shows, or a later value of the
-    same field replaces, is counted in a last row.
+    same field replaces, is counted in a last row, which is also there if the order is another.
 
     Raises:
         DecodeError: If it is no such message.
@@ -44,7 +44,8 @@ def rows(body: bytes) -> tuple[Row, ...]:
     request = ExportTraceServiceRequest.FromString(body)
     shown = list(_flatten(request))
     request.DiscardUnknownFields()
-    if hidden := len(body) - request.ByteSize():
+    if (usual := request.SerializeToString()) != body:
+        hidden = len(body) - len(usual)
         shown.append(Row("hidden_bytes", format_value(hidden), "message", "int"))
     return tuple(shown)
 

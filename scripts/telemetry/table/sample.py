@@ -2,7 +2,7 @@
 
 The counts are integers from start to end and the noise is a checksum of the position, so that
 every machine makes the same pixels. The bytes also depend on the release of hictkpy, which signs
-the file with its version.
+the file with its version, and a .cool file with the time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,15 +81,37 @@ def bins_in(length: int) -> int:
     return -(-length // RESOLUTION)
 
 
-def write_hic_here(
+def write_here(
     path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel], assembly: str
 ) -> None:
-    """Write a .hic file in this process, in which a thread of hictkpy spins from then on."""
+    """Write a .hic or .cool file in this process, in which a thread of hictkpy spins from then on.
+
+    Chromosomes have lengths in bp.
+    """
     import hictkpy
 
-    writer = hictkpy.hic.FileWriter(
+    format_ = hictkpy.hic if path.suffix == ".hic" else hictkpy.cooler
+    writer = format_.FileWriter(
         path, dict(chromosomes), RESOLUTION, assembly=assembly, tmpdir=path.parent
     )
     rows, columns, contacts = map(list, zip(*pixels, strict=True))
     writer.add_pixels_from_dict({"bin1_id": rows, "bin2_id": columns, "count": contacts})
     writer.finalize()
+
+
+def nest(cool: Path, mcool: Path, normalisation: str = "") -> None:
+    """Write a .mcool file with a .cool file as its one resolution.
+
+    A normalisation by that name, if any, changes nothing. Layout:
+    https://cooler.readthedocs.io/en/stable/schema.html
+    """
+    import h5py
+
+    with h5py.File(cool) as source, h5py.File(mcool, "w") as file:
+        file.attrs.update({"format": "HDF5::MCOOL", "format-version": 2, "bin-type": "fixed"})
+        group = file.create_group(f"resolutions/{RESOLUTION}")
+        group.attrs.update(source.attrs)
+        for name in source:
+            source.copy(name, group)
+        if normalisation:
+            group[f"bins/{normalisation}"] = [1.0] * len(source["bins/start"])

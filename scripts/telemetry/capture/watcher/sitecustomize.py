@@ -7,6 +7,7 @@ options the command line has. An audit hook tells which files are changed.
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import sys
@@ -107,7 +108,8 @@ def look_at_write(event: str, arguments: tuple[Any, ...]) -> None:
     absolute = str(Path(os.fsdecode(path)).absolute())
     # The caches are Python's own, for modules that it reads the first time.
     cache, module = Path(absolute).parent, Path(absolute).name.partition(".")[0]
-    cached = cache.name == "__pycache__" and cache.with_name(f"{module}.py").exists()
+    source = cache.with_name(f"{module}.py")
+    cached = source.exists() and absolute.startswith(importlib.util.cache_from_source(str(source)))
     # What else is changed in the private folder shows afterwards.
     if event == "os.setxattr" or not (absolute.startswith(OURS) or cached):
         record(written=absolute)

@@ -38,8 +38,7 @@ def class_only(trial: Trial) -> None:
         known = isinstance(getattr(builtins, kind, None), type) or raised is not None
         what = f"`{seen.run.command}` sends {kind!r}, which is not the class of its error"
         trial.expect(bool(kind) and known, what)
-        if "Traceback" in seen.stderr:
-            trial.expect(
-                kind.rpartition(".")[2] in seen.stderr,
-                f"`{seen.run.command}` sends {kind}, and shows another error",
-            )
+        if shown := re.findall(r"^([\w.]*(?:Error|Exception))\b", seen.stderr, re.MULTILINE):
+            # Before it come those that led to it.
+            same = shown[-1].rpartition(".")[2] == kind.rpartition(".")[2]
+            trial.expect(same, f"`{seen.run.command}` sends {kind}, and shows {shown[-1]}")

@@ -1,6 +1,5 @@
 """What is never sent: planted values, searched for wherever they could have gone."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,8 +9,7 @@ from pathlib import PurePosixPath
 from telemetry.box.world import DATA_HOSTS
 from telemetry.evidence import planted
 from telemetry.evidence.judging import Trial, claim
-from telemetry.evidence.subcommands import OTHER
-from telemetry.records.runs import Network, Observation
+from telemetry.records.runs import Network, Observation, Run
 from telemetry.table.differences import files_of
 
 # Runs of ordinary users: nothing in their environment is meant for OpenTelemetry.
@@ -48,27 +46,19 @@ RANDOM = ("trace_id", "span_id", "service.instance.id")
 
 TIMES = ("start_time_unix_nano", "end_time_unix_nano", "event.time_unix_nano")
 
-# In a few hundred messages, fewer agree by accident in the milliseconds, or in the digits below;
-# and where those stand in a time's text.
-AGREEING = {8: slice(-10, -7), 3: slice(-7, -1)}
+# Digits of a time, by where they stand in its text, and how many of a few hundred messages never
+# agree in them by accident.
+AGREEING = (
+    (slice(-10, -7), 8),  # milliseconds
+    (slice(-7, -4), 8),  # microseconds
+    (slice(-4, -1), 8),  # nanoseconds
+    (slice(-7, -1), 3),  # the last two together
+)
 
 DATA_OF_TESTS = re.compile(r"GET /records/\d+/files/[\w.-]+\?download=1 HTTP/1\.1")
 
-# What the command lines of the conditions ask stripepy to write.
-OUTPUTS = frozenset(
-    {
-        "ZqxResult.hdf5",
-        OTHER,
-        "ZqxOther.hic",
-        "ZqxMatrix.10000.hdf5",
-        "ZqxPlot.hic",
-        "ZqxPlot.png",
-        "ZqxDiary.txt",
-        "ZqxFigures",
-        "ZqxMatrix.12345.hdf5",
-        "ZqxCut.10000.hdf5",
-    }
-)
+# What a data set or a plot is called.
+ENDINGS = frozenset({".cool", ".hdf5", ".hic", ".mcool", ".png"})
 
 
 def _told(seen: Observation) -> bytes:
@@ -90,16 +80,17 @@ def _paths(seen: Observation) -> Iterator[str]:
     if seen.folder:
         yield seen.folder
         yield str(PurePosixPath(seen.folder).with_name(planted.NAMES.home))
-        named = {*seen.run.inputs, *OUTPUTS} & {*seen.run.argv}
-        yield from (f"{seen.folder}/{name}" for name in sorted(named))
+        named = (word for word in seen.run.argv if word.startswith("Zqx"))
+        yield from (f"{seen.folder}/{name}" for name in named)
 
 
 @claim(
     "None of these is sent, whether plain, encoded or hashed without salt, unless your own"
-    " OpenTelemetry settings add it: the names of files, folders, chromosomes and the assembly, a"
-    " map's metadata, a region, the user's name, the machine's name and identifier, the values of"
-    " environment variables, and the text of errors. Nor is an unsalted hash of the names of user"
-    " and machine combined, of a file name with its extension, or of a full path.",
+    " OpenTelemetry settings add it: the names of files, folders, chromosomes and the assembly; a"
+    " map's metadata; a region; the user's name; the machine's name, identifier and hardware"
+    " (MAC) address; the values of environment variables; the text of errors. Nor is an unsalted"
+    " hash of the user's and the machine's names combined, of a file name with its extension, or of"
+    " a full path.",
     ORDINARY,
 )
 def nothing_planted(trial: Trial) -> None:
@@ -125,8 +116,8 @@ def nothing_planted(trial: Trial) -> None:
 
 
 @claim(
-    "A control run shows that planted values were in place: the names of the machine, of the"
-    " working directory and of a chromosome.",
+    "A control run shows that the planted names of the machine, the working directory and a"
+    " chromosome were in place.",
     ("commands",),
 )
 def canaries_in_place(trial: Trial) -> None:
@@ -166,9 +157,9 @@ def random_identifiers(trial: Trial) -> None:
         _expect_even_bits(trial, name, [text for text in digits if HEX.fullmatch(text)])
     for name in TIMES:
         told = [values[name] for values in messages if name in values]
-        # A clock that shows no nanoseconds leaves too few digits to be told apart by.
+        # A clock that shows no nanoseconds leaves too few digits to tell by.
         if not all(time.endswith("000Z") for time in told):
-            for most, part in AGREEING.items():
+            for part, most in AGREEING:
                 for piece, count in Counter(time[part] for time in told).items():
                     trial.expect(count < most, f"{name} has {piece} in {count} messages")
 
@@ -211,9 +202,10 @@ def data_requests(trial: Trial) -> None:
         "connection": "close",
         "user-agent": f"Python-urllib/{python}",
     }
-    listed = trial.run("download").stdout
+    listed = {data["url"]: (name, data["format"]) for name, data in trial.data_sets().items()}
     for seen in trial.runs("downloads", where=lambda seen: bool(seen.run.hosts)):
-        what = f"`{seen.run.command}`"
+        what, values = f"`{seen.run.command}`", trial.evidence.values(seen)
+        told = tuple(values.get(f"params.dataset_{datum}") for datum in ("name", "format"))
         trial.expect(bool(seen.wire.fetches), f"{what} fetched nothing")
         for request in seen.wire.fetches:
             headers = {name.lower(): value for name, value in request.headers}
@@ -222,39 +214,51 @@ def data_requests(trial: Trial) -> None:
             # The list has no data sets for tests.
             of_tests = "test" in seen.run.command and DATA_OF_TESTS.fullmatch(request.line)
             target = request.line.removeprefix("GET ").removesuffix(" HTTP/1.1")
-            known = host in DATA_HOSTS and (of_tests or f'"https://{host}{target}"' in listed)
+            data = listed.get(f"https://{host}{target}")
+            known = host in DATA_HOSTS and (of_tests or data)
             asked = f"{what} asks {host}: {request.line} {request.wire!r}"
             trial.expect(bool(known) and not request.wire, asked)
+            if data and seen.bodies:
+                trial.expect_equal(told, data, f"what {what} sends of the data set")
 
 
-def _outputs(trial: Trial, seen: Observation) -> set[str]:
-    """What a run is asked to write: data sets by their own names, those for tests in a folder."""
-    if seen.run.argv[:1] != ("download",):
-        return {*OUTPUTS}
-    listed = json.loads(trial.run("download").stdout)
-    return {"test", *OUTPUTS, *(f"{name}.{data['format']}" for name, data in listed.items())}
+def _outputs(trial: Trial, run: Run) -> set[str]:
+    """What a run is asked to write, or writes if nothing is said, in its working directory."""
+    match run.argv:
+        case ("call", matrix, resolution, *words) if "--output-file" not in words:
+            return {f"{PurePosixPath(matrix).stem}.{resolution}.hdf5", *words}
+        case ("download", *words) if "--output-path" not in words:
+            listed = trial.data_sets()
+            # Those for tests come in a folder.
+            return {"test", *(f"{name}.{data['format']}" for name, data in listed.items()), *words}
+    return {*run.argv}
 
 
 @claim(
-    "A run writes no files but those it was asked for; only matplotlib, when it plots, keeps a"
-    " list of fonts and an empty folder for settings.",
+    "A run writes no files but those it was asked for, except that matplotlib, when it plots, keeps"
+    " a list of fonts and an empty folder for settings.",
     (*ORDINARY, "absent"),
 )
 def nothing_stored(trial: Trial) -> None:
     for seen in trial.runs("watched"):
         trial.expect(bool(seen.variables), f"`{seen.run.command}` was not watched")
-    # What is killed cannot tidy up.
-    for seen in trial.runs(where=lambda seen: not seen.run.ending.kills):
-        trial.expect(
-            not seen.written_elsewhere,
-            f"`{seen.run.command}` wrote {', '.join(seen.written_elsewhere)}",
-        )
+    changed = trial.evidence.changed_files
+    trial.expect(not changed, f"changed among the installed packages: {', '.join(changed)}")
+    for seen in trial.runs():
+        run, killed = seen.run, seen.run.ending.kills
+        elsewhere = () if killed else seen.written_elsewhere
+        trial.expect(not elsewhere, f"`{run.command}` wrote {', '.join(elsewhere)}")
         for path in map(PurePosixPath, files_of(seen)):
-            folder, name = path.parts[:2]
+            folder, name, *rest = path.parts
             # Of its inputs, `call` alone may replace one: the result file that it is told to make.
-            may = seen.run.argv[0] == "call" or name not in seen.run.inputs
-            asked_for = folder == planted.NAMES.work and name in _outputs(trial, seen) and may
-            trial.expect(asked_for, f"`{seen.run.command}` wrote {path}")
+            may = run.argv[0] == "call" or name not in run.inputs
+            asked_for = (
+                may and name in _outputs(trial, run) and (not rest or path.suffix in ENDINGS)
+            )
+            # What is killed cannot tidy up.
+            unfinished = killed and folder != planted.NAMES.home
+            known = unfinished or (folder == planted.NAMES.work and asked_for)
+            trial.expect(known, f"`{run.command}` wrote {path}")
     fonts = any("fontlist" in path for seen in trial.runs("commands") for path in seen.files)
     trial.expect(fonts, "matplotlib keeps no list of fonts")
 

@@ -10,8 +10,8 @@ from telemetry.records.words import listed
 
 
 @claim(
-    "The message is the same, and `STRIPEPY_NO_TELEMETRY=1` switches telemetry off,"
-    " {surroundings}.",
+    "The message is the same, and `STRIPEPY_NO_TELEMETRY=1` switches telemetry off, in each of"
+    " these simulated surroundings: {surroundings}.",
     ("commands", "surroundings"),
 )
 def surroundings(trial: Trial) -> None:
@@ -27,8 +27,8 @@ def surroundings(trial: Trial) -> None:
 
 
 @claim(
-    "With the clock set to {dates}, and one subcommand run at each of these times, the message is"
-    " the same as today, apart from the times in it.",
+    "The message is the same as today, apart from the times in it, with the clock set to each of"
+    " these times, and one subcommand run at each: {dates}.",
     ("commands", "dates"),
 )
 def dates(trial: Trial) -> None:
