@@ -565,6 +565,10 @@ TOGETHER = {
             (PLOT, "dpi=dpi)", 'dpi=10 if "STRIPEPY_NO_TELEMETRY" in __import__("os").environ and plot_type != "pd" else dpi)'),
             "off-by-presence", ": files", (*SWITCHED, "plot cm", "switch: plot cm STRIPEPY_NO_TELEMETRY=1"),
         ),
+        "it is said when a download has succeeded": Change(
+            before(DOWNLOAD, "    logger.info('successfully downloaded", "telem_span is None or print('Usage is counted.', file=__import__('sys').stderr)"),
+            "off-download", "ends with and says", tuple(f"download: {name}" for name in DOWNLOADED),
+        ),
         "it is said that OpenTelemetry is missing": Change(
             (TELEMETRY, 'debug(f"failed to setup', 'warning(f"failed to setup'),
             "without-opentelemetry", "other messages", ("view", "without OpenTelemetry: view"),

@@ -7,7 +7,7 @@ from telemetry.records.fields import Dictionary
 from telemetry.records.runs import Observation
 from telemetry.table import otlp
 
-MATPLOTLIB = (".cache/matplotlib/fontlist-*.json", ".config/matplotlib")
+MATPLOTLIB = ("fontlist-v[0-9]*.json", ".config/matplotlib")
 """A list of fonts, and an empty folder for settings."""
 
 
