@@ -565,10 +565,6 @@ TOGETHER = {
             (PLOT, "dpi=dpi)", 'dpi=10 if "STRIPEPY_NO_TELEMETRY" in __import__("os").environ and plot_type != "pd" else dpi)'),
             "off-by-presence", ": files", (*SWITCHED, "plot cm", "switch: plot cm STRIPEPY_NO_TELEMETRY=1"),
         ),
-        "it is said when a download has succeeded": Change(
-            before(DOWNLOAD, "    logger.info('successfully downloaded", "telem_span is None or print('Usage is counted.', file=__import__('sys').stderr)"),
-            "off-download", "ends with and says", tuple(f"download: {name}" for name in DOWNLOADED),
-        ),
         "it is said that OpenTelemetry is missing": Change(
             (TELEMETRY, 'debug(f"failed to setup', 'warning(f"failed to setup'),
             "without-opentelemetry", "other messages", ("view", "without OpenTelemetry: view"),
@@ -647,6 +643,10 @@ TOGETHER = {
         ),
     },
     "runs end otherwise": {
+        "it is said when a download has succeeded": Change(
+            before(DOWNLOAD, "    logger.info('successfully downloaded", "telem_span is None or print('Usage is counted.', file=__import__('sys').stderr)"),
+            "off-download", "ends with and says", tuple(f"download: {name}" for name in DOWNLOADED),
+        ),
         "two switches are none": Change(
             (TELEMETRY, f"    if {OFF}", f'    if {{"STRIPEPY_NO_TELEMETRY", "NO_TELEMETRY"}} <= os.environ.keys():\n        no_telem_var = None\n    elif {OFF}'),
             "leaks-off", "reached out", ("leaks", "leaks, switched off", "leaks, switched off twice"),

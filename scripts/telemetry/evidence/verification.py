@@ -215,12 +215,13 @@ def _switch_order(item: tuple[tuple[str, str], list[Observation]]) -> tuple[int,
 
 
 def _variables(evidence: Evidence) -> list[VariableResult]:
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for seen in evidence.observations.get("ambient", ()):
+        effects = dict.fromkeys(map(str, ambient.effects_of(evidence, seen)))
+        for variable, value in seen.run.environment.items():
+            told = re.sub(r"\{(authority|certificate)\}|\{home\}/\w+", "FILE", value)
+            found.setdefault((variable, told), {}).update(effects)
     return [
-        VariableResult(
-            variable=variable,
-            value=re.sub(r"\{(authority|certificate)\}|\{home\}/\w+", "FILE", value),
-            effects=[str(effect) for effect in ambient.effects_of(evidence, seen)],
-        )
-        for seen in evidence.observations.get("ambient", ())
-        for variable, value in seen.run.environment.items()
+        VariableResult(variable=variable, value=value, effects=[*effects])
+        for (variable, value), effects in found.items()
     ]
