@@ -121,7 +121,8 @@ def _table(page: Page, title: str, heading: str, cells: Mapping[Names, Piece]) -
     for names, row in zip(cells, body.findall(nodes.row), strict=True):
         if not names[1:]:
             row["ids"].append(_anchor(names[0]))
-    shared = f"Unless a row says otherwise: {whys} {classes}".rstrip()
+    class_ = f"Sensitivity: {classes}" if classes else ""
+    shared = f"Unless a row says otherwise: {whys} {class_}".rstrip()
     return [markup.paragraph(shared), table] if whys or classes else [table]
 
 
@@ -144,7 +145,7 @@ def _class(page: Page, name: str) -> str:
     """How sensitive a field is, and what its value depends on."""
     entry = page.content.dictionary[name]
     varies = f"; varies {entry.varies}" if entry.because else ""
-    return f"Sensitivity: {entry.sensitivity}{varies}."
+    return f"{entry.sensitivity}{varies}."
 
 
 def _meaning(page: Page, names: Names, *shared: str) -> Node:
@@ -155,7 +156,7 @@ def _meaning(page: Page, names: Names, *shared: str) -> Node:
         if why not in shared:
             text += nodes.Text(f" {why}")
     if class_ not in shared:
-        text += [nodes.Text(" "), markup.inline(class_, class_="varies")]
+        text += [nodes.Text(" "), markup.inline(capitalised(class_), class_="varies")]
     if since.package != "stripepy-hic":
         text += nodes.Text(f" Only with {since.package} {since.version} or newer.")
     return text

@@ -82,7 +82,7 @@ ANSWERS = (
     ),
     Answer(
         "Delay",
-        "{fact:delay.answers}; {fact:delay.any} if the collector cannot be reached",
+        "{fact:delay.answers}; {fact:delay.any} if the collector is unreachable",
         (
             Ground("delay-none", "If the collector answers … {fact:delay.answers} later"),
             Ground(
