@@ -404,7 +404,7 @@ TOGETHER = {
             (TELEMETRY, 'endpoint="https://stripepy-telemetry.paulsenlab.com:4319/v1/traces"',
              'endpoint=os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://stripepy-telemetry.paulsenlab.com:4319/v1/traces")'),
             "ambient-no-others", "zqx.example",
-            ("download", "ambient: all without an effect, 1", "ambient: all without an effect, 1, plot", "plot pd"),
+            ("download", "ambient: all without an effect, 1", "ambient: all without an effect, 1, plot pd", "plot pd"),
         ),
         "certificates are not checked": Change(
             given("requests.Session.send", "'verify': False"), "certificate", "messages came",

@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 import pytest
 from ruamel.yaml import YAML
 
-import conftest
 from conftest import ROOT, need, run
 from slurm import cluster
 from snippets import COMMAND, SWITCH, Place, Snippet, snippets
@@ -297,7 +296,7 @@ def test_a_command_prints_the_fields_of_this_site_or_what_the_page_says(
     on_the_wire = "telemetry_request.py" in snippet.code
     if on_the_wire:
         need("namespaces")
-    made = conftest.python("-c", MAKE_MAP, folder=project, env={"PYTHONPATH": "scripts"})
+    made = run(sys.executable, "-c", MAKE_MAP, folder=project, env={"PYTHONPATH": "scripts"})
     assert made.returncode == 0, made.stderr
     environment = {name: os.environ[name] for name in os.environ if not CHANGES.fullmatch(name)}
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))

@@ -33,7 +33,6 @@ PIPE_BYTES = 4096
 def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
     """Make a run in namespaces that this process enters, which is why it can make only one."""
     folder.fill(run, world.files, world.host)
-    folder.copy_inputs(world.files)
     environment = _environment(run, world, folder)
     keeps = _kept_folders(world, folder, environment) if world.empties_temporary else set()
     names = world.names
@@ -131,7 +130,7 @@ def _furnish(run: Run, world: World, folder: PrivateFolder) -> None:
             while file.write(bytes(PIPE_BYTES)):
                 pass
     if "work" in (*run.read_only, *run.full):
-        folder.link_inputs(run, world.files)
+        folder.place_inputs(run, world.files, linked=True)
 
 
 def _environment(run: Run, world: World, folder: PrivateFolder) -> dict[str, str]:

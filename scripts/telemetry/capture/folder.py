@@ -45,7 +45,7 @@ class PrivateFolder:
         """Make what a run finds: inputs from a folder, and a home that may name the collector."""
         for folder in (self.work, self.home, self.temporary):
             folder.mkdir()
-        self.link_inputs(run, files)
+        self.place_inputs(run, files)
         for name, text in run.home_files.items():
             (self.home / name).parent.mkdir(exist_ok=True)
             (self.home / name).write_text(text.replace("{host}", host))
@@ -54,17 +54,17 @@ class PrivateFolder:
             shutil.copytree(files / "fonts", self.home / ".cache" / "matplotlib")
         self.record.touch()
 
-    def link_inputs(self, run: Run, files: Path) -> None:
-        """Put the inputs of a run into its working directory, as links to where they are taken."""
-        for name, target in run.inputs.items():
-            (self.work / name).symlink_to((files / target).absolute())
+    def place_inputs(self, run: Run, files: Path, *, linked: bool = False) -> None:
+        """Put the inputs of a run into its working directory, as most users have them: no links.
 
-    def copy_inputs(self, files: Path) -> None:
-        """Turn links into that folder into copies: most users' inputs are no links."""
-        for path in self.work.iterdir():
-            if (target := path.readlink()).is_relative_to(files):
-                path.unlink()
-                shutil.copyfile(target, path)
+        Those from elsewhere, which can be large, are links; with `linked`, all are.
+        """
+        for name, target in run.inputs.items():
+            source, place = (files / target).absolute(), self.work / name
+            if linked or Path(target).is_absolute():
+                place.symlink_to(source)
+            else:
+                shutil.copyfile(source, place)
 
     def times(self) -> dict[Path, int]:
         """Return when each file and empty folder was last changed, in nanoseconds.

@@ -116,7 +116,7 @@ def plan(
         "endings": list(_endings()),
         "options": list(_options(usable)),
         "switches": list(_switches(usable)),
-        "ambient": list(_ambient(settings)),
+        "ambient": list(_ambient(settings, usable)),
         "surroundings": list(_surroundings(usable)),
         "dates": list(_dates(usable)),
         "again": list(_again()),
@@ -302,8 +302,9 @@ def switch_name(plain: str, environment: Mapping[str, str]) -> str:
     return f"switch: {plain} {' '.join(f'{n}={v}' for n, v in environment.items())}"
 
 
-def _ambient(settings: Sequence[Setting]) -> Iterator[Run]:
+def _ambient(settings: Iterable[Setting], known: Sequence[Subcommand]) -> Iterator[Run]:
     """Every variable that is read anywhere below stripepy."""
+    works = [subcommand for subcommand in known if subcommand.name in WORKS]
     for setting in settings:
         yield _run(
             f"ambient: {setting.name}",
@@ -314,13 +315,9 @@ def _ambient(settings: Sequence[Setting]) -> Iterator[Run]:
             timed=setting.is_wait,
         )
         if setting.name.startswith(WITHOUT_EFFECT):
-            for argv in (
-                ("call", f"{MATRIX}.hic", RESOLUTION),
-                ("view", RESULT),
-                ("plot", "pd", RESULT, PLOT, "--dpi", "20"),
-            ):
-                name = f"ambient: {setting.name}, {argv[0]}"
-                yield _run(name, argv, environment=setting.environment)
+            for subcommand in works:
+                name = f"ambient: {setting.name}, {subcommand.name}"
+                yield _run(name, subcommand.argv(), environment=setting.environment)
 
 
 def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:

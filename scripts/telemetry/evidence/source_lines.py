@@ -1,7 +1,6 @@
 """Every line of the installed stripepy that sets or sends telemetry, found in its syntax tree."""
 
 import ast
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.machinery import PathFinder
@@ -132,16 +131,6 @@ def package() -> Path:
     if spec is None or spec.origin is None:
         raise UserError("stripepy is not installed", installing(), Exit.NOT_CAPTURED)
     return Path(spec.origin).parent
-
-
-def installation() -> dict[str, int]:
-    """When each file beside the package was last changed, in nanoseconds; Python's caches apart."""
-    return {
-        str(path): path.lstat().st_mtime_ns
-        for folder, _, names in os.walk(package().parent)
-        if not folder.endswith("__pycache__")
-        for path in (Path(folder, name) for name in names)
-    }
 
 
 def _trees() -> list[tuple[str, ast.Module]]:

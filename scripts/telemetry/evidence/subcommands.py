@@ -146,10 +146,10 @@ def _subcommand(entry: Mapping[str, Any], last_name: str, fields: Container[str]
             if described["kind"] != "HelpAction":
                 options.append(_option(name, described, fields, len(options)))
         elif described["dest"] in POSITIONAL:
-            arguments.append(POSITIONAL[described["dest"]])
+            argument = POSITIONAL[described["dest"]]
             # By its other name, a plot takes another format, whose bytes tell no time either.
-            if name != last_name:
-                arguments[-1] = arguments[-1].replace(".png", ".jpg")
+            another = argument.replace(".png", ".jpg")
+            arguments.append(argument if name == last_name else another)
         else:
             unknown.append(described["dest"])
     # A coarse picture is drawn faster.
@@ -172,11 +172,11 @@ def _option(
     else:
         accepts: Mapping[str, str] = described["accepts"]
         numeric = [
-            text for text in ("37", "0.37") if accepts.get(text, "").removesuffix(".0") == text
+            text for text in ("0.37", "37") if accepts.get(text, "").removesuffix(".0") == text
         ]
         # A number that no other option has, and that does not end in 0, which is not sent.
         own = str(37 + 2 * number)
-        values = tuple(text.replace("37", own) for text in numeric[-1:])
+        values = tuple(text.replace("37", own) for text in numeric[:1])
         values = values or (("ZqxOption",) if "zqx" in accepts else ())
     field = FIELDS.get(described["dest"], f"params.{described['dest']}")
     return Option(

@@ -1,11 +1,13 @@
 """The verification: runs are made, claims are judged, and what is kept of that is put together."""
 
+import os
 import platform
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from telemetry.box.observing import have_namespaces, observe
 from telemetry.box.world import World
@@ -81,11 +83,21 @@ def gather(plan: Evidence, topics: set[str], world: World, tell: Tell) -> Eviden
         done.append(seen)
         tell(len(done), len(runs), seen)
 
-    before = source_lines.installation()
+    before = _installed_files()
     seen = observe(runs, world, count)
-    changed = before.items() ^ source_lines.installation().items()
+    changed = before.items() ^ _installed_files().items()
     by_topic = {topic: [seen[run.name] for run in of] for topic, of in chosen.items()}
     return replace(plan, observations=by_topic, changed_files=sorted(dict(changed)))
+
+
+def _installed_files() -> dict[str, int]:
+    """When each file of the packages was last changed, in nanoseconds; Python's caches apart."""
+    return {
+        str(path): path.lstat().st_mtime_ns
+        for folder, _, names in os.walk(source_lines.package().parent)
+        if not folder.endswith("__pycache__")
+        for path in (Path(folder, name) for name in names)
+    }
 
 
 def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:

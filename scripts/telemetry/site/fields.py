@@ -188,7 +188,7 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
         yield "Form", markup.literal(field.pattern.pattern)
     yield "Sent by", _sent_by(field)
     ended = {"on success": seen.success, "on failure": seen.failure} if seen else {}
-    runs = [markup.inline(subcommands_of(page, of), f" {how}") for how, of in ended.items() if of]
+    runs = [markup.inline(_subcommands_of(page, of), f" {how}") for how, of in ended.items() if of]
     yield "Seen in runs of", markup.joined(runs, "; ") if runs else "no subcommand"
     yield "Varies", f"{field.varies}: {field.because}" if field.because else "no"
     yield "Added by", "this site" if field.origin == "derived" else field.origin
@@ -206,7 +206,7 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
         yield "Set in", markup.joined(map(page.source, seen.lines))
 
 
-def subcommands_of(page: Page, names: Sequence[str]) -> Piece:
+def _subcommands_of(page: Page, names: Sequence[str]) -> Piece:
     """Subcommands, or that they are all or none."""
     fields = page.content.verification.fields
     if set(names) == {name for field in fields for name in (*field.success, *field.failure)}:

@@ -18,16 +18,16 @@ WAIT_SECONDS = 2.0
 
 def effects_of(evidence: Evidence, seen: Observation) -> list[Effect]:
     """Return what its variables changed about a run, beside one without them."""
+    if seen.run.network is Network.SILENT:
+        plain = evidence.by_name.get(delay_name(Network.SILENT, 0))
+        changed = plain and abs(_waited(seen) - _waited(plain)) > WAIT_SECONDS
+        return [Effect("wait", "changes how long it waits")] if changed else []
     plain = evidence.by_name.get(seen.run.subcommand)
     others = effects(plain, seen, evidence.dictionary) if plain else []
-    if not seen.run.trusts:
-        trust = Effect("trust", "decides whose certificates are trusted")
-        return [trust, *others] if seen.bodies else []
-    if seen.run.network is Network.SILENT:
-        waits = evidence.by_name.get(delay_name(Network.SILENT, 0))
-        changed = waits and abs(_waited(seen) - _waited(waits)) > WAIT_SECONDS
-        return [Effect("wait", "changes how long it waits")] if changed else []
-    return others
+    if seen.run.trusts:
+        return others
+    trust = Effect("trust", "decides whose certificates are trusted")
+    return [trust, *others] if seen.bodies else []
 
 
 def _waited(seen: Observation) -> float:

@@ -4,6 +4,7 @@ import ipaddress
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -154,8 +155,9 @@ def parameters(trial: Trial) -> None:
                 default = filled_in or str(option.default).lower()
                 what = f"{option.field} of `stripepy {subcommand.name}`"
                 trial.expect_equal(values[option.field], default, what)
+    data_sets = trial.data_sets()
     for seen in trial.runs("commands", "downloads", "failures", where=_sends):
-        _expect_typed_or_plain(trial, seen)
+        _expect_typed_or_plain(trial, seen, data_sets)
     for form, name in {"hic": "call", "cool": "call .cool", "mcool": "call .mcool"}.items():
         told = trial.evidence.values(trial.run(name)).get("params.contact_map_format")
         trial.expect(told == form, f"a .{form} file is called {told}")
@@ -165,10 +167,10 @@ def parameters(trial: Trial) -> None:
     trial.expect_equal(told, columns, f"columns of `{view.run.command}`")
 
 
-def _expect_typed_or_plain(trial: Trial, seen: Observation) -> None:
+def _expect_typed_or_plain(trial: Trial, seen: Observation, data_sets: Iterable[str]) -> None:
     """Expect parameters that are typed, as usual, or the name of a data set that is listed."""
     plain = trial.evidence.by_name.get(seen.run.subcommand)
-    known = {"true", "false", *seen.run.argv, *trial.data_sets()}
+    known = {"true", "false", *seen.run.argv, *data_sets}
     usual = trial.evidence.values(plain) if plain else {}
     # Of what has no default, only what is typed can be true.
     usual.pop("params.contact_map_resolution", None)

@@ -246,13 +246,15 @@ def nothing_stored(trial: Trial) -> None:
         run, killed = seen.run, seen.run.ending.kills
         elsewhere = () if killed else seen.written_elsewhere
         trial.expect(not elsewhere, f"`{run.command}` wrote {', '.join(elsewhere)}")
-        for path in map(PurePosixPath, files_of(seen)):
+        written = [PurePosixPath(path) for path in files_of(seen)]
+        outputs = _outputs(trial, run) if written else set()
+        for path in written:
             folder, name, *rest = path.parts
             # Of its inputs, `call` alone may replace one: the result file that it is told to make.
             may = run.argv[0] == "call" or name not in run.inputs
             # In a folder come the plots of `call`, and what is for tests.
             inside = not rest or name == "test" or path.suffix == ".jpg"
-            asked_for = may and name in _outputs(trial, run) and inside
+            asked_for = may and name in outputs and inside
             # What is killed cannot tidy up.
             unfinished = killed and folder != planted.NAMES.home
             known = unfinished or (folder == planted.NAMES.work and asked_for)

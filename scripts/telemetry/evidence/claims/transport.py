@@ -200,11 +200,11 @@ def proxies(trial: Trial) -> None:
         trial.expect_equal(asked, [expected], f"{variable}: asked of the proxy")
         sent = [request.header("authorization") for request in seen.wire.requests]
         trial.expect_equal(sent, [None], f"{variable}: the password that goes to the collector")
+        trial.expect_equal(seen.wire.look_ups, (), f"{variable}: looked up")
+    refused = trial.run(delay_name(Network.PROXY_REFUSES, 0))
+    trial.expect(bool(refused.wire.tunnels), f"{refused.run.name}: the proxy is not asked")
     # Whoever asks for the collector's address wants to go there directly.
-    for name in ("proxy: HTTPS_PROXY", delay_name(Network.PROXY_REFUSES, 0)):
-        seen = trial.run(name)
-        trial.expect(bool(seen.wire.tunnels), f"{name}: the proxy is not asked")
-        trial.expect_equal(seen.wire.look_ups, (), f"{name}: looked up")
+    trial.expect_equal(refused.wire.look_ups, (), f"{refused.run.name}: looked up")
     for name in ("HTTP_PROXY", "NO_PROXY"):
         seen = trial.run(f"proxy: {name}")
         trial.expect_equal(seen.wire.tunnels, (), f"{name}: asked of the proxy")
