@@ -404,7 +404,7 @@ TOGETHER = {
             (TELEMETRY, 'endpoint="https://stripepy-telemetry.paulsenlab.com:4319/v1/traces"',
              'endpoint=os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://stripepy-telemetry.paulsenlab.com:4319/v1/traces")'),
             "ambient-no-others", "zqx.example",
-            ("download", "ambient: all without an effect, 1", "ambient: all without an effect, 1, plot pd", "plot pd"),
+            ("download", "ambient: all without an effect", "ambient: all without an effect, plot pd", "plot pd"),
         ),
         "certificates are not checked": Change(
             given("requests.Session.send", "'verify': False"), "certificate", "messages came",
@@ -603,7 +603,7 @@ TOGETHER = {
         ),
         "a variable counts for one subcommand": Change(
             before(CALL, "    if force:", "telem_span is None or 'MPLBACKEND' in __import__('os').environ and telem_span.set_attribute('params.backend', 1)"),
-            "ambient-no-others", "what MPLBACKEND changes", ("download", "call", "ambient: all without an effect, 1, call"),
+            "ambient-no-others", "what MPLBACKEND changes", ("download", "call", "ambient: all without an effect, call"),
         ),
         "a collector that cannot be reached is told of": Change(
             before(TELEMETRY, SPAN, "import sys\nexport = OTLPSpanExporter.export\ndef told(self, spans):\n    result = export(self, spans)\n    result.value and subcommand != 'download' and print('Usage could not be counted.', file=sys.stderr)\n    return result\nOTLPSpanExporter.export = told"),

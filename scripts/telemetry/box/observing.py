@@ -59,7 +59,8 @@ def observe(
     def those(*, timed: bool, waits: bool) -> list[Run]:
         return [run for run in runs if (run.timed, run.waits) == (timed, waits)]
 
-    sizes = (1, WAITING_AT_ONCE, os.cpu_count())
+    # A run waits a little, too: for its servers, and for what it reads and writes.
+    sizes = (1, WAITING_AT_ONCE, (os.cpu_count() or 1) + 1)
     alone, waiting, cores = pools = [ThreadPoolExecutor(size) for size in sizes]
     with alone, waiting, cores:
         try:

@@ -271,7 +271,7 @@ def _together(known: Iterable[Subcommand]) -> list[tuple[Subcommand, dict[str, s
 def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Every variable that is said, or could be thought, to switch telemetry off."""
     main, other = SWITCHES
-    tested = [(subcommand, OFF) for subcommand in known]
+    tested = [(subcommand, OFF) for subcommand in _by_one_name(known)]
     lists: Sequence[Mapping[str, Sequence[str]]] = {other: SWITCH_VALUES}, NOT_OFF
     for values in lists:
         for subcommand, *chosen in _beside([*_by_one_name(known, 1)], *values.values()):
@@ -314,26 +314,34 @@ def _ambient(settings: Iterable[Setting], known: Sequence[Subcommand]) -> Iterat
             network=Network.SILENT if setting.is_wait else Network.ANSWERS,
             timed=setting.is_wait,
         )
-        if setting.name.startswith(WITHOUT_EFFECT):
+        if setting.name == WITHOUT_EFFECT:
             for subcommand in works:
                 name = f"ambient: {setting.name}, {subcommand.name}"
                 yield _run(name, subcommand.argv(), environment=setting.environment)
 
 
 def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Each subcommand in each surrounding, and `call` switched off, too."""
-    names = (_by_one_name(known, number) for number in range(len(SURROUNDINGS)))
-    # The surroundings take turns, since one of them has only one core.
-    for subcommands in zip(*names, strict=True):
-        for subcommand, (name, where) in zip(subcommands, SURROUNDINGS.items(), strict=True):
-            argv = subcommand.argv()
+    """Each subcommand in each surrounding, of the plots one; and `call` switched off, too."""
+    runs = []
+    for number, (name, where) in enumerate(SURROUNDINGS.items()):
+        subcommands = [*_by_one_name(known, number)]
+        plots = [subcommand for subcommand in subcommands if subcommand.name.startswith("plot ")]
+        for subcommand in subcommands:
+            if subcommand in plots and subcommand is not plots[number % len(plots)]:
+                continue
             run = replace(
-                where, name=f"{name}: {subcommand.name}", argv=argv, inputs=INPUTS, fonts=True
+                where,
+                name=f"{name}: {subcommand.name}",
+                argv=subcommand.argv(),
+                inputs=INPUTS,
+                fonts=True,
             )
-            yield run
+            runs.append(run)
             if subcommand.name == "call":
                 off = {**where.environment, **OFF}
-                yield replace(run, name=f"{run.name}, off", environment=off)
+                runs.append(replace(run, name=f"{run.name}, off", environment=off))
+    # The surroundings take turns, since one of them has only one core.
+    return iter(sorted(runs, key=lambda run: run.subcommand))
 
 
 def _by_one_name(known: Sequence[Subcommand], number: int = 0) -> Iterator[Subcommand]:

@@ -143,7 +143,7 @@ def planted_world(endpoint: str) -> AbstractContextManager[World]:
 
 def _fill(folder: Path) -> None:
     """Write contact maps, with names and texts that can be found again, and a small data set."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         making = pool.submit(_write_maps, folder)
         listing = pool.submit(_list_fonts, folder / "fonts")
         (folder / "cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))

@@ -207,7 +207,8 @@ def settings(names: Iterable[str]) -> list[Setting]:
             elif WAIT.fullmatch(name):
                 together.setdefault("all for waiting", {})[name] = value
             else:
-                together.setdefault(f"{WITHOUT_EFFECT}, {number + 1}", {})[name] = value
+                others = f"{WITHOUT_EFFECT}, {number + 1}" if number else WITHOUT_EFFECT
+                together.setdefault(others, {})[name] = value
     return [*single, *(Setting(name, values) for name, values in together.items())]
 
 

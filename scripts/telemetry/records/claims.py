@@ -108,7 +108,7 @@ class FieldResult(Record):
 
 
 class SurroundingResult(Record):
-    """A surrounding in which every subcommand was run."""
+    """A surrounding in which StripePy was run."""
 
     name: str
     variables: list[str] = Field(description="The environment variables that it sets.")

@@ -130,7 +130,7 @@ def show_variables(page: Page) -> list[Node]:
 
 
 def show_surroundings(page: Page) -> list[Node]:
-    """What each surrounding is made of, in which every subcommand was run."""
+    """What each surrounding in which StripePy was run is made of."""
     made_of = []
     for where in page.content.verification.surroundings:
         others = page.prose("".join(f"; {other}" for other in where.others))
