@@ -271,7 +271,7 @@ def _together(known: Iterable[Subcommand]) -> list[tuple[Subcommand, dict[str, s
 def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     """Every variable that is said, or could be thought, to switch telemetry off."""
     main, other = SWITCHES
-    tested = [(subcommand, OFF) for subcommand in _by_one_name(known)]
+    tested = [(subcommand, OFF) for subcommand in known]
     lists: Sequence[Mapping[str, Sequence[str]]] = {other: SWITCH_VALUES}, NOT_OFF
     for values in lists:
         for subcommand, *chosen in _beside([*_by_one_name(known, 1)], *values.values()):
