@@ -23,11 +23,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 NODE_MODULES = ROOT / "tests" / "browser" / "node_modules"
 
-# A shell has its background ignore it, and so would everything that is tested.
+# A background job of a shell ignores SIGINT, and so would everything that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Edit = tuple[str, str, str]
-"""A file of a package, what stands there, and what is put in its place."""
+"""A file of a package, the text to replace, and what replaces it."""
 
 Doctor = Callable[..., Path]
 
@@ -35,7 +35,7 @@ Doctor = Callable[..., Path]
 # -- Tools that a machine may not have ------------------------------------------------------------
 
 Tool = tuple[Callable[[], object], str]
-"""Whether it is there; what is missing, and what brings it."""
+"""A function that finds the tool, and a message that says how to install it."""
 
 
 def _program(name: str, package: str) -> Tool:
@@ -89,7 +89,7 @@ TOOLS: dict[str, Tool] = {
 
 
 def need(*names: str) -> None:
-    """Skip a test that one of `TOOLS` is missing for; with `make test-all`, fail it."""
+    """Skip a test if one of the `TOOLS` that it needs is missing; with `make test-all`, fail it."""
     for found, lack in (TOOLS[name] for name in names):
         if not found():
             if os.environ.get("REQUIRE_TOOLS"):
@@ -98,7 +98,7 @@ def need(*names: str) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name each missing tool once, with how many tests it kept from running."""
+    """Name each missing tool once, with the number of tests that were skipped for it."""
     skipped = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
     for reason, count in skipped.items():
         plural = "" if count == 1 else "s"
@@ -112,7 +112,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def run(
     *command: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None, **how: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, whatever that is, and keep what it says; `env` is all it has."""
+    """Run a command, even if it fails, and keep its output; `env` is its whole environment."""
     return subprocess.run(
         command,
         cwd=folder,
@@ -128,14 +128,14 @@ def run(
 def build(
     folder: Path, *options: str | Path, project: Path = ROOT, **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """Build the site of a project to its end, and keep what it says."""
+    """Build the site of a project, even if that fails, and keep the output."""
     form = ("-m", "sphinx", "-b", "html", "-c", ".", "-W", "-q")
     return python(*form, *options, "docs", folder, folder=project, env=env)
 
 
 @functools.cache
 def page(path: Path) -> Element:
-    """A built page, as a browser reads it; for reading only."""
+    """A built page, parsed as a browser does; the tests share it, so do not change it."""
     parsed: Element = html5lib.parse(path.read_text("utf-8"), namespaceHTMLElements=False)
     return parsed
 
@@ -149,7 +149,7 @@ def text(element: Element | None) -> str:
 def python(
     *arguments: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run this Python as `run` does, with variables besides those of this process."""
+    """Run this Python as `run` does; `env` is added to the variables of this process."""
     return run(sys.executable, *arguments, folder=folder, env={**os.environ, **(env or {})})
 
 
@@ -162,7 +162,7 @@ def short_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of what the site is built from, to be written to at will."""
+    """A copy of what the site is built from, which a test may change."""
     folder = tmp_path / "project"
     for name in ("scripts", "assets", "docs"):
         shutil.copytree(ROOT / name, folder / name)
@@ -172,9 +172,9 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def doctor(tmp_path: Path) -> Doctor:
-    """Copy stripepy and change it: `doctor(("cli/call.py", "old", "new"))` -> its parent.
+    """Copy stripepy and edit the copy: `doctor(("cli/call.py", "old", "new"))` -> its parent.
 
-    So can packages below it be: `doctor(("requests/sessions.py", "old", "new"))`.
+    This also works for packages that it uses: `doctor(("requests/sessions.py", "old", "new"))`.
     """
     packages = Path(sysconfig.get_path("purelib"))
 
@@ -195,7 +195,7 @@ def doctor(tmp_path: Path) -> Doctor:
 
 
 def protobuf(message: str) -> bytes:
-    """A message in OTLP JSON, as it is sent."""
+    """Encode a message in OTLP JSON as it is sent."""
     from base64 import b64encode
 
     from google.protobuf.json_format import ParseDict
@@ -215,7 +215,7 @@ def protobuf(message: str) -> bytes:
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """Make a folder, at first empty, in the first worker that needs it; the others wait for it."""
+    """Fill a folder in the first worker that needs it, while the others wait for it."""
     base = factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     making = shared.with_suffix(".making")

@@ -1,4 +1,4 @@
-"""The box: the unmodified program meets our servers alone, and all that it does is kept."""
+"""The box: the unmodified program meets only our servers, and all that it does is recorded."""
 
 import signal
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def test_a_run_leaves_nothing_on_the_machine(here: World) -> None:
     assert not Path(seen.folder).parent.exists()
 
 
-# Whoever dies has no time to say so, and the run that it supervises dies with it.
+# A supervisor that is killed cannot report it, and the run that it supervises dies with it.
 supervise = observing._supervise
 
 

@@ -29,7 +29,7 @@ def test_a_real_collector_accepts_the_span(tmp_path: Path) -> None:
     http, grpc = free_port(), free_port()
     agent = Path(rotel.__file__).parent / "rotel-agent"
     log = tmp_path / "log"
-    # Until somebody listens.
+    # Retry until the collector listens.
     retries = urllib3.Retry(30, backoff_factor=0.1, backoff_max=1)
     options = (
         f"--otlp-http-endpoint 127.0.0.1:{http} --otlp-grpc-endpoint 127.0.0.1:{grpc}"

@@ -26,7 +26,7 @@ def run(timeout: float = 60, **environment: str) -> Observation:
 
 
 def doctored_run(doctor: Doctor, code: str, timeout: float = 60) -> Observation:
-    """Run `download --list-only` of a stripepy that also does something else at its start."""
+    """Run `download --list-only` with a stripepy that first runs some other code."""
     folder = doctor(("cli/download.py", START, f"    exec({code!r}, {{}})\n{START}"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder))
@@ -63,7 +63,7 @@ def test_what_a_run_puts_on_pythonpath_does_not_hide_what_decides_which_stripepy
     assert made["PYTHONPATH"] == f"/files/absent{os.pathsep}/changed"
 
 
-# Each is swallowed, as a careful program would: the attempt counts all the same.
+# The error of each attempt is swallowed, as a careful program would; the attempt still counts.
 ATTEMPTS = {
     "import socket; socket.socket().connect(('192.0.2.1', 443))": "connection to 192.0.2.1:443",
     "import socket; socket.socket(2, 2).sendto(b'x', ('192.0.2.2', 53))": "192.0.2.2:53",

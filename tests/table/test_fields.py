@@ -1,4 +1,4 @@
-"""The dictionary: refuses what is unfinished."""
+"""The dictionary refuses entries that are unfinished."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Rows: what is written reads back, on one line, and stays inert."""
+"""Rows: each value stays on one line, reads back as it was, and is never taken for a formula."""
 
 import math
 from typing import Any

@@ -156,7 +156,7 @@ MISTAKES: list[tuple[Any, ...]] = [
     (["--", "call", "conf.py", "10000"], 3, "error opening file"),
     (["--", "nosuch"], 3, "invalid choice: 'nosuch'"),
     (["--print", "--", "download", "--name", "ENCFF993FGR"], 3, "look-up of zenodo.org"),
-    # StripePy's own words are whole, over several lines.
+    # StripePy's message is quoted in full, over several lines.
     (
         ["--", "call", "sample.hic", "10000", "-o", "conf.py", "--log-file", "docs/index.rst"],
         3,
@@ -249,7 +249,7 @@ die = lambda *_: os.kill(os.getpid(), signal.NUMBER)
 SABOTAGE
 exits.run(lambda: files.replace(new) or 0)
 """
-# Before the files are written, and when the first of them has been moved.
+# While the files are being written, and when the first of them has been moved.
 SABOTAGE = {
     "while writing": "os.fsync = die",
     "while replacing": (

@@ -1,1 +1,1 @@
-"""One command as a shell would run it, in a network where only our servers exist; Linux."""
+"""Run one command as a shell would, in a network where only our servers exist; Linux only."""

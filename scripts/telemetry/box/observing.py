@@ -1,4 +1,4 @@
-"""Make many runs, several at once, each with a supervisor of its own."""
+"""Make many runs, several at a time, each with its own supervisor."""
 
 import multiprocessing
 import os
@@ -21,23 +21,22 @@ from telemetry.capture.process import capture
 from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import NO_NAMESPACES, Mode, Observation, Run
 
-# Most of what they do is to wait for somebody who does not answer; the longest wait has one place.
+# Runs that wait for an answer hardly use the cores. The longest takes one of these places.
 WAITING_AT_ONCE = 5
 
-# Forks processes without threads, which namespaces need.
+# A process that the fork server forks is single-threaded, as entering namespaces requires.
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
 def observe(
     runs: Sequence[Run], world: World, tell: Callable[[Observation], None] = lambda _: None
 ) -> dict[str, Observation]:
-    """Make runs, several at once.
+    """Make runs, several at a time.
 
-    Where there are no namespaces, runs are made in memory, as far as that shows what they are for.
+    Without namespaces, a run is made in memory if that shows what it is for, and otherwise not.
 
     Args:
-        runs: What to run; names differ.
-        world: What the runs have around them.
+        runs: The runs; no two may have the same name.
         tell: Called with each observation as it is made.
 
     Returns:
@@ -59,13 +58,13 @@ def observe(
     def those(*, timed: bool, waits: bool) -> list[Run]:
         return [run for run in runs if (run.timed, run.waits) == (timed, waits)]
 
-    # A run waits a little, too: for its servers, and for what it reads and writes.
+    # One more than the cores, since these runs wait a little, too: for servers, and for files.
     sizes = (1, WAITING_AT_ONCE, (os.cpu_count() or 1) + 1)
     alone, waiting, cores = pools = [ThreadPoolExecutor(size) for size in sizes]
     with alone, waiting, cores:
         try:
-            # Where time matters, others must not take the cores: a process ends only after the
-            # thread that spins in it has had its turn. The longest wait takes none and goes first.
+            # Others must not take cores from a timed run: it ends only after its spinning thread
+            # has had a turn. The longest wait needs no core, and starts first.
             timed_waits = those(timed=True, waits=True)
             longest = start(waiting, timed_waits[:1])
             collect(start(alone, those(timed=True, waits=False)))
@@ -83,13 +82,13 @@ def observe(
 
 @cache
 def _load_supervisor() -> None:
-    """Start the server that forks supervisors, with their modules loaded once for all."""
-    # A process that is forked loads the main script, and that what is here.
+    """Start the server that forks supervisors, with their modules loaded in advance."""
+    # A forked process imports the main script again, and with it every module that is loaded here.
     ours = (name for name in sys.modules if name.startswith("telemetry."))
     _CONTEXT.set_forkserver_preload(["h5py", *ours])
     before = dict(os.environ)
-    # It looks for what it loads where Python does, not where this process does. What the caller
-    # has there is for stripepy: a sitecustomize that starts a thread would keep namespaces out.
+    # The server does not inherit our sys.path. The caller's PYTHONPATH is meant for stripepy: a
+    # sitecustomize in it that starts a thread would make namespaces impossible.
     os.environ["PYTHONPATH"] = str(SCRIPTS)
     try:
         forkserver.ensure_running()
@@ -116,8 +115,8 @@ def _observe_one(run: Run, world: World) -> Observation:
 
 
 def supervised(run: Run, world: World) -> Observation:
-    """Make a run by a process of its own; if that dies, say so instead of waiting."""
-    # Made and removed out here: in there, it is mounted.
+    """Make a run in a process of its own; if that dies, say so instead of waiting."""
+    # Made and removed out here: for the supervisor, it is or contains a mount point.
     with private_folder(world.names.work, world.names.home) as folder:
         receiving, sending = _CONTEXT.Pipe(duplex=False)
         arguments = (run, world, folder, sending)
@@ -142,9 +141,9 @@ def _supervise(run: Run, world: World, folder: PrivateFolder, sending: Connectio
 
 @cache
 def have_namespaces() -> bool:
-    """Whether namespaces can be used; tried in a process that can be thrown away.
+    """Whether namespaces can be used, as tested in a process of its own.
 
-    Some systems let a process in and then allow it nothing there.
+    Some systems let a process enter them, but then allow it nothing inside.
     """
     command = [sys.executable, "-IS", namespaces.__file__]
     return subprocess.run(command, check=False).returncode == 0

@@ -1,7 +1,7 @@
 """Servers on loopback that stand in for the collector, a proxy, a name server and a web site.
 
-They keep what reaches them to the byte: request lines, headers, bodies as they came over the wire,
-and the names that were asked for. How they answer, or fail to, is the condition's choice.
+They keep what reaches them as it came over the wire: request lines, headers, bodies, and the names
+that were looked up. How they answer, or fail to, depends on the network of the run.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ PROXY_PORT = 3128
 NAME_SERVER_PORT = 53
 HTTPS_PORT = 443
 
-# Where servers are said to be that no route leads to; an address of documentation.
+# The address given for servers that cannot be reached; reserved for documentation (RFC 5737).
 NOWHERE = "192.0.2.53"
 
 WITHOUT_ROUTES = frozenset({Network.NO_NETWORK, Network.NO_ROUTE})
@@ -40,12 +40,12 @@ WITHOUT_ROUTES = frozenset({Network.NO_NETWORK, Network.NO_ROUTE})
 ALL_PACKETS = 3
 SYN, SYN_ACK = 0x02, 0x12
 PINGS = {(socket.IPPROTO_ICMP, 8), (socket.IPPROTO_ICMPV6, 128)}
-# What the kernel itself sends, for the others.
+# Protocols of packets that the kernel sends by itself.
 ITS_OWN = {socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6, socket.IPPROTO_HOPOPTS}
 
 ADDRESSES = (RdataType.A, RdataType.AAAA)
 
-# In any other network, no collector answers.
+# What the collector answers; in any other network, it does not.
 STATUS = {
     Network.ANSWERS: 200,
     Network.WRONG_CERTIFICATE: 200,
@@ -58,7 +58,7 @@ STATUS = {
     Network.REDIRECT: 307,
 }
 HEADERS = {
-    # What somebody could keep and show the next time.
+    # What a client could keep and send back the next time.
     Network.ANSWERS: {"Set-Cookie": "zqx=1; Max-Age=86400", "ETag": '"zqx"'},
     Network.TOO_MANY: {"Retry-After": "1"},
     Network.REDIRECT: {"Location": "https://elsewhere.example/v1/traces"},
@@ -66,7 +66,7 @@ HEADERS = {
 
 
 def start(target: Callable[..., object], *arguments: object) -> threading.Thread:
-    """Start a thread that lasts no longer than this process."""
+    """Start a thread that ends with this process at the latest."""
     thread = threading.Thread(target=target, args=arguments, daemon=True)
     thread.start()
     return thread
@@ -86,11 +86,11 @@ class Servers:
     connections: Counter[int] = field(default_factory=Counter)  # encrypted ones, by port
     waited: list[float] = field(default_factory=list)
     hellos: list[bytes] = field(default_factory=list)
-    # Ports that nothing serves, kept from being collected and so closed.
+    # Sockets that nothing serves; kept here, since garbage collection would close them.
     unserved: list[socket.socket] = field(default_factory=list)
 
     def open(self) -> None:
-        """Open the ports that the run will find, and watch where packets go from now on."""
+        """Open the ports that the run finds, and start watching where packets go."""
         network, port = self.run.network, self.world.port
         if network not in WITHOUT_ROUTES:
             namespaces.lead_everything_here()
@@ -112,13 +112,13 @@ class Servers:
         start(self._accept_tunnels, socket.create_server((LOOPBACK, PROXY_PORT)))
 
     def attempts(self) -> Iterator[str]:
-        """Yield every attempt to reach anything but the collector and what the run asks for."""
+        """Yield every attempt to reach anything but the collector and the hosts of the run."""
         served = {self.world.host, *self.run.hosts}
         for name in self.look_ups:
             if name not in served.union(self.run.missing_hosts):
                 yield f"look-up of {name}"
         for called in self.server_names:
-            # Whoever passes an encrypted connection on can read it.
+            # The name is not encrypted: anyone who forwards the connection can read it.
             if called not in served:
                 yield f"connection to a server called {called}"
         unrouted, opened = namespaces.kernel_counts()
@@ -126,13 +126,13 @@ class Servers:
             yield f"{unrouted} packets that had no way out"
         addresses = self.packets.addresses()
         yield from (f"connection to {address}" for address in addresses)
-        # Through the proxy, there are two connections for each: one of them is the proxy's.
+        # Each connection through the proxy was opened twice: by the client, and by the proxy.
         others = opened - self.connections.total() - len(self.tunnels)
         if not addresses and others > 0 and self.run.network is Network.ANSWERS:
             yield f"{others} connections to something else on this machine"
 
     def _keep_waiting(self, server: socket.socket) -> None:
-        """Accept clients one by one, and never answer."""
+        """Accept clients one by one, never answer, and keep how long each waits."""
         while True:
             client, _ = server.accept()
             began = time.monotonic()
@@ -142,7 +142,7 @@ class Servers:
             self.waited.append(time.monotonic() - began)
 
     def _fill_queue(self, port: int) -> None:
-        """Make the kernel drop what comes to a port, as a firewall does: its queue is full."""
+        """Fill the queue of a port, so that the kernel drops what comes, as a firewall does."""
         server = socket.create_server((LOOPBACK, port), backlog=0)
         callers = [socket.socket() for _ in range(4)]
         for caller in callers:
@@ -156,7 +156,7 @@ class Servers:
             start(self._tunnel, client)
 
     def _tunnel(self, client: socket.socket) -> None:
-        """Lead a tunnel to the collector, wherever the client would have it lead, or refuse it."""
+        """Connect a tunnel to the collector, whatever address the client asks for, or refuse it."""
         head = b""
         while b"\r\n\r\n" not in head and (piece := client.recv(65536)):
             head += piece
@@ -180,7 +180,7 @@ class Servers:
                     ends[end].sendall(piece)
 
     def _answer_queries(self, name_server: socket.socket) -> None:
-        """Answer DNS queries: the hosts of the run lead to one address, and no other exists."""
+        """Answer DNS queries: the collector and the run's hosts have one address, others none."""
         network = self.run.network
         known = {*self.run.hosts}
         if network is not Network.NO_SUCH_NAME:
@@ -210,7 +210,7 @@ class Servers:
 
 
 class _TlsServer(ThreadingHTTPServer):
-    """An HTTPS server on loopback, with a PEM file of its key and its certificate's chain."""
+    """An HTTPS server on loopback; `certificate` is a PEM file with its key and chain."""
 
     def __init__(self, servers: Servers, port: int, certificate: Path, handler: Any) -> None:
         self.servers = servers
@@ -231,7 +231,7 @@ class _TlsServer(ThreadingHTTPServer):
         return accepted
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: a client that hangs up, or distrusts the certificate, is an answer too."""
+        """Print nothing: a client that hangs up or distrusts the certificate is a result, too."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -239,13 +239,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: _TlsServer
 
     def setup(self) -> None:
-        # Not of the encrypted connection, which has yet to begin.
+        # The plain socket's method: the TLS handshake has not begun, and SSLSocket cannot peek.
         hello = socket.socket.recv(self.request, 4096, socket.MSG_PEEK)
         self.server.servers.hellos.append(hello)
         super().setup()
 
     def take(self) -> Request:
-        """Return the request that has come."""
+        """Read the request, and the names in the client's certificate."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         shown: Any = self.connection.getpeercert() or {}
         names = [value for _, value in shown.get("subjectAltName", ())]
@@ -259,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing; what is seen is kept."""
+        """Print nothing: requests are kept instead."""
 
 
 class _Collector(_Handler):
@@ -273,13 +273,13 @@ class _Collector(_Handler):
     do_GET = do_PUT = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = do_POST  # noqa: N815
 
     def send_error(self, code: int, *_: Any) -> None:
-        """Keep what is no request, too."""
+        """Keep what is not a valid request, too."""
         self.server.servers.requests.append(Request(self.requestline, (), b""))
         super().send_error(code)
 
 
 class _WebSite(_Handler):
-    """A web site that sends one file, whatever is asked for."""
+    """A web site that sends the same file, whatever is asked for."""
 
     def do_GET(self) -> None:
         self.server.servers.fetches.append(self.take())
@@ -289,10 +289,9 @@ class _WebSite(_Handler):
 
 
 class _Packets:
-    """Keeps where packets go in this network: connections, datagrams and pings, whoever sends them.
+    """Keeps where connections, datagrams and pings in this network go, whoever sends them.
 
-    Args:
-        known: Ports on loopback of the servers for TCP.
+    `known` are the TCP ports of our own servers on loopback.
     """
 
     def __init__(self, known: Collection[int]) -> None:
@@ -303,7 +302,7 @@ class _Packets:
         start(self._take_all)
 
     def addresses(self) -> list[str]:
-        """Return where packets went until now, but for the other servers."""
+        """Return where packets have gone so far, apart from our own servers."""
         with contextlib.suppress(BlockingIOError):
             self._take_all(socket.MSG_DONTWAIT)
         return list(self.found)

@@ -1,7 +1,7 @@
 """The supervisor of one unmodified run: a process in namespaces of its own, with the servers.
 
-There the installed console script is started by exec with its own interpreter, as a shell would do
-it: nothing of it is replaced.
+It starts the installed console script by exec, with the script's own interpreter, as a shell would:
+nothing of it is replaced.
 """
 
 import contextlib
@@ -26,12 +26,12 @@ from telemetry.capture.process import children, started, wait
 from telemetry.records.files import ROOT
 from telemetry.records.runs import NO_NAMESPACES, Ending, Network, Observation, Run, Wire
 
-# The least that a pipe can hold; filled, it holds a run up when its output begins.
+# The smallest size of a pipe. A full pipe holds a run up as soon as its output begins.
 PIPE_BYTES = 4096
 
 
 def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
-    """Make a run in namespaces that this process enters, which is why it can make only one."""
+    """Make a run in namespaces; this process enters them, which is why it can make only one."""
     folder.fill(run, world.files, world.host)
     environment = _environment(run, world, folder)
     keeps = _kept_folders(world, folder, environment) if world.empties_temporary else set()
@@ -42,13 +42,13 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
         return Observation(run, not_tried=NO_NAMESPACES)
     _furnish(run, world, folder)
     before, elsewhere = folder.times(), _entries(folder, keeps)
-    # For the digest of result files; no sooner, since it starts threads.
+    # Needed for digests of result files; imported only now, since it can start threads.
     import h5py  # noqa: F401
 
     namespaces.adopt_orphans()
     servers = Servers(run, world)
     servers.open()
-    # Whoever started all this may ignore them, as a shell does for its background.
+    # A background job of a shell ignores these signals, and so would the run.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     began = time.time()
@@ -83,16 +83,16 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
 
 
 def _covers(run: Run, world: World, folder: PrivateFolder) -> dict[str, Path]:
-    """Make files that tell a program where it is; return them by the paths that they cover."""
+    """Write the files that tell a program where it is; return them by the paths that they cover."""
     names, user = world.names, os.getuid() if run.user is None else run.user
-    # Whoever asks for the machine's own name has to ask the name server.
+    # The machine's own name is left out, so that the name server sees who looks it up.
     here = [world.host] if run.network is Network.HOSTS_ENTRY else []
     resolver = NOWHERE if run.network is Network.NO_NETWORK else LOOPBACK
     texts = {
         "hosts": f"{LOOPBACK} localhost {' '.join(here)}\n::1 localhost\n",
         "hostname": f"{names.host}\n",
         "machine-id": f"{names.machine}\n",
-        # Without `search`, names that do not exist are looked up in the machine's domain as well.
+        # Without `search`, missing names would be looked up in the machine's domain as well.
         "resolv.conf": f"search .\nnameserver {resolver}\n",
         "passwd": f"{names.user}:x:{user}:{os.getgid()}:{names.person}:{folder.home}:/bin/sh\n",
     }
@@ -102,21 +102,21 @@ def _covers(run: Run, world: World, folder: PrivateFolder) -> dict[str, Path]:
 
 
 def _kept_folders(world: World, folder: PrivateFolder, environment: Mapping[str, str]) -> set[Path]:
-    """What a run needs, wherever that is: its files, its Python, what it imports."""
+    """The folders that a run needs, wherever they are: its files, its Python, its imports."""
     python = ROOT, Path(sys.prefix), Path(sys.base_prefix), world.interpreter.parents[1]
     imported = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     return {folder.root, world.files, *python, *map(Path, imported)}
 
 
 def _entries(folder: PrivateFolder, keeps: Collection[Path]) -> set[str]:
-    """What is in the private places, and beside the folders of the run, where its output goes."""
+    """What is in private folders and beside those of the run, apart from its output."""
     beside = {str(path) for path in folder.root.iterdir()}
     ours = {str(folder.root / name) for name in ("stdout", "stderr")}
     return namespaces.entries_of_private_places(keeps) | (beside - ours)
 
 
 def _furnish(run: Run, world: World, folder: PrivateFolder) -> None:
-    """Put up what a run finds around it besides its private folder."""
+    """Create the marker files of a run, and make its folders read-only or full."""
     for marker in map(Path, run.markers):
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
@@ -124,7 +124,7 @@ def _furnish(run: Run, world: World, folder: PrivateFolder) -> None:
         namespaces.mount_empty(getattr(folder, name), namespaces.MS_RDONLY)
     for name in run.full:
         full: Path = getattr(folder, name)
-        # Names and short links find room.
+        # Names and short links, such as those of the inputs, still fit.
         namespaces.mount_empty(full, options="size=1")
         with contextlib.suppress(OSError), (full / "full").open("wb", 0) as file:
             while file.write(bytes(PIPE_BYTES)):
@@ -142,7 +142,7 @@ def _environment(run: Run, world: World, folder: PrivateFolder) -> dict[str, str
     variables = dict(world.names.environment)
     if run.trusts:
         variables["REQUESTS_CA_BUNDLE"] = "{authority}"
-    # What does not use requests asks OpenSSL: the download of a data set, and some exporters.
+    # OpenSSL's variable, for what does not use requests: downloads of data sets, some exporters.
     if run.trusts or run.hosts:
         variables["SSL_CERT_FILE"] = "{authority}"
     if run.timed or run.ending.signal is not None:
@@ -154,13 +154,13 @@ def _environment(run: Run, world: World, folder: PrivateFolder) -> dict[str, str
 def _started(
     run: Run, world: World, folder: PrivateFolder, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the console script, and bring its end about where that is ordered."""
+    """Start the console script, and bring about the ending that the run asks for."""
     options: dict[str, Any] = {
-        # Not a session of its own: the kernel may share the cores out by session, so that the
-        # spinning thread of one takes time from another.
+        # Not a session of its own: the kernel may share out the cores by session (autogroup), and
+        # a low priority would then not keep a spinning thread from slowing down other runs.
         "process_group": 0,
-        # Before it, no thread was started but those of the servers, which hold no lock of Python's
-        # that prctl needs.
+        # Safe although there are threads: they are those of the servers, which hold no lock of
+        # Python's that prctl needs.
         "preexec_fn": namespaces.die_with_parent,
     }
     held_up = run.ending is not Ending.NORMAL and not run.ends_after
@@ -198,26 +198,26 @@ def _interrupt(
         if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return
         time.sleep(0.01)
-    # A terminal's Ctrl-C reaches every process of the command.
+    # Ctrl-C in a terminal reaches every process of the command.
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
 
 
 def _is_due(process: subprocess.Popen[bytes], run: Run, folder: PrivateFolder) -> bool:
-    """Whether a run has said what it has to, or is held up by a pipe that is full."""
+    """Whether a run has printed what its signal waits for, or is held up by the full pipe."""
     if run.ends_after:
         return run.ends_after in (folder.root / "stderr").read_text(errors="replace")
     return "pipe_w" in Path("/proc", str(process.pid), "wchan").read_text()
 
 
 def _drain(pipe: int, kept: Path = Path(os.devnull)) -> None:
-    # A terminal that everybody has closed is an error, not an end.
+    # Reading a terminal that everybody has closed is an error, not an end of file.
     with kept.open("ab", 0) as file, contextlib.suppress(OSError):
         while piece := os.read(pipe, PIPE_BYTES):
             file.write(piece)
 
 
 def _leftovers() -> list[str]:
-    """Command lines of processes that outlived the run; given a moment to end, then ended."""
+    """Command lines of processes that outlive the run by a second, and are then killed."""
     deadline = time.monotonic() + 1.0
     while time.monotonic() < deadline:
         try:

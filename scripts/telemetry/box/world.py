@@ -40,15 +40,15 @@ class Names:
 class World:
     """What all runs of one session have around them."""
 
-    files: Path  # folder of the files that runs take and leave
+    files: Path  # folder that runs take files from and leave files in
     interpreter: Path  # the Python whose stripepy is run
     names: Names  # what the machine and its user are called
     host: str  # name of the collector
     port: int  # port of the collector
     # Folders for PYTHONPATH: the caller's, which decide which stripepy is run.
     paths: tuple[str, ...]
-    # Whether the root folder and the machine's places for temporary files are private, so that what
-    # a run leaves there can be seen; what its command line names must be elsewhere.
+    # Whether the root folder and the machine's folders for temporary files are private, to show
+    # what a run leaves there; the paths on its command line must then lead elsewhere.
     empties_temporary: bool = False
 
     @property
@@ -57,7 +57,7 @@ class World:
         return self.files / "authority.pem"
 
     def certificate(self, kind: str) -> Path:
-        """Key and chain (PEM) for "right", "wrong" or "client"."""
+        """Key and chain (PEM) of the kind "right", "wrong" or "client"."""
         return self.files / f"{kind}.pem"
 
 
@@ -74,8 +74,6 @@ def made(
     Args:
         endpoint: Address of the collector, as stripepy gives it to its exporter.
         fill: Puts further files into the world's folder.
-
-    The others are as in `World`.
     """
     address = urlsplit(endpoint)
     with tempfile.TemporaryDirectory(prefix="tw-", dir=scratch_folder()) as name:

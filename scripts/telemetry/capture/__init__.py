@@ -1,1 +1,1 @@
-"""One command, sealed off, its exporter replaced: what it would send, on any system."""
+"""Run one command sealed off, its exporter replaced, to see what it would send; on any system."""

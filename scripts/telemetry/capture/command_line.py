@@ -1,4 +1,4 @@
-"""A user's command line, made fit for the private folder in which it will run."""
+"""Adapt a user's command line to the private folder in which it will run."""
 
 import re
 from collections.abc import Sequence
@@ -9,24 +9,24 @@ from telemetry.records.files import SAMPLE
 from telemetry.records.runs import Run
 
 CHANGES = re.compile(r"OTEL_\w+|(STRIPEPY_)?NO_TELEMETRY")
-"""Variables by which users change what is sent; a capture does not pass them on."""
+"""Variables with which users change what is sent; a capture does not pass them on."""
 
 INFORMATION_OPTIONS = frozenset({"-h", "--help", "-v", "--version", "--cite", "--license"})
-"""With one of these, stripepy prints something about itself and sets no telemetry up."""
+"""With one of these, stripepy prints something about itself and sets up no telemetry."""
 
-# What takes longer hangs: a map of the whole genome takes hours.
+# A map of a whole genome takes hours; a run that takes longer than a day has hung.
 LONGEST_SECONDS = 86_400.0
 
 
 def localised(command: Sequence[str]) -> Run:
-    """Return the run of a command line, made fit for the private folder in which it will run.
+    """Return the run for a command line, adapted to the private folder in which it will run.
 
-    An argument that is a file is found there under its own name, so that what is documented
-    holds no folder of this machine. Any other path out of that folder is an output, and lands in
-    it: nothing of the caller's is written to.
+    An input file is placed in that folder and passed by its bare name, so that no folder of this
+    machine is documented. Any other path that leads out of the folder is taken for an output and
+    cut to its name as well, so that the run never writes to the caller's files.
 
     Raises:
-        UserError: If two files have one name.
+        UserError: If two different files have the same name.
     """
     argv: list[str] = []
     inputs: dict[str, str] = {}

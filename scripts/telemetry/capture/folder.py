@@ -1,4 +1,4 @@
-"""The private folder of a run: what it finds there, and what it leaves."""
+"""The private folder of a run: what the run finds there, and what it leaves behind."""
 
 import contextlib
 import hashlib
@@ -17,10 +17,10 @@ from typing import Any
 from telemetry.records.runs import Observation, Run
 
 RECORD_VARIABLE = "STRIPEPY_CAPTURE_RECORD"
-"""Environment variable that names the file to which a process appends what it sees of itself."""
+"""Environment variable that names the file to which the processes of a run append records."""
 
 WATCHER = Path(__file__).parent / "watcher"
-"""Folder that, on PYTHONPATH, has every interpreter of a run load the watcher."""
+"""Folder that, put on PYTHONPATH, makes every interpreter of a run load the watcher."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class PrivateFolder:
 
     @property
     def temporary(self) -> Path:
-        """The folder for temporary files; short, for the names of sockets."""
+        """The folder for temporary files; its name is short, since names of sockets are limited."""
         return self.root / "t"
 
     @property
     def record(self) -> Path:
-        """The file to which processes of the run append what they see of themselves."""
+        """The file to which processes of the run append records."""
         return self.root / "record"
 
     def fill(self, run: Run, files: Path, host: str = "") -> None:
-        """Make what a run finds: inputs from a folder, and a home that may name the collector."""
+        """Create a run's folders, its inputs from `files`, and home files that may name `host`."""
         for folder in (self.work, self.home, self.temporary):
             folder.mkdir()
         self.place_inputs(run, files)
@@ -55,9 +55,10 @@ class PrivateFolder:
         self.record.touch()
 
     def place_inputs(self, run: Run, files: Path, *, linked: bool = False) -> None:
-        """Put the inputs of a run into its working directory, as most users have them: no links.
+        """Put the inputs of a run into its working directory.
 
-        Those from elsewhere, which can be large, are links; with `linked`, all are.
+        They are copied, since most users run on plain files; those from outside `files`, which
+        can be large, are linked instead, and with `linked` all are.
         """
         for name, target in run.inputs.items():
             source, place = (files / target).absolute(), self.work / name
@@ -67,10 +68,7 @@ class PrivateFolder:
                 shutil.copyfile(source, place)
 
     def times(self) -> dict[Path, int]:
-        """Return when each file and empty folder was last changed, in nanoseconds.
-
-        A link counts as what it leads to.
-        """
+        """Return when each file and empty folder last changed, in ns; links are followed."""
         return {
             path: path.stat(follow_symlinks=path.exists()).st_ctime_ns
             for folder in (self.work, self.home, self.temporary)
@@ -79,13 +77,13 @@ class PrivateFolder:
         }
 
     def keep(self, run: Run, files: Path) -> None:
-        """Take the files that a run is to leave."""
+        """Copy the files that a run is to leave, as far as it made them, to `files`."""
         for name, kept in run.keep.items():
             if (self.work / name).exists():
                 shutil.copy(self.work / name, files / kept)
 
     def records(self, key: str) -> list[Any]:
-        """Return what was recorded under a name, in order."""
+        """Return the values that were recorded under a key, in order."""
         entries = map(json.loads, self.record.read_text().splitlines())
         return [entry[key] for entry in entries if key in entry]
 
@@ -97,9 +95,10 @@ class PrivateFolder:
         started: float,
         ended: float,
     ) -> Observation:
-        """Return what the folder shows of a run, with its exit status, or None for a timeout.
+        """Return what the folder shows of a run.
 
-        `before` is what `times` gave before it, and the times are in seconds since the epoch.
+        `before` is what `times` returned before the run; `exit_status` is None after a timeout;
+        `started` and `ended` are in seconds since the epoch.
         """
         after = self.times()
         return Observation(
@@ -129,14 +128,13 @@ class PrivateFolder:
         variables: Mapping[str, str],
         texts: Mapping[str, str],
     ) -> dict[str, str]:
-        """Return the environment of a run, which takes nothing else from the caller.
+        """Return the whole environment of a run; of the caller's, it has only LD_LIBRARY_PATH.
 
         Args:
-            run: The run.
             interpreter: The Python whose stripepy is run.
-            paths: Folders for PYTHONPATH, which with the loader's path decides which stripepy.
-            variables: Variables of every run.
-            texts: What stands in variables for each placeholder besides `{home}`.
+            paths: Folders for PYTHONPATH; they and LD_LIBRARY_PATH decide which stripepy is run.
+            variables: Variables of every run; those of this run take precedence.
+            texts: What replaces each placeholder in variables besides `{home}`.
         """
         environment = {
             "PATH": os.pathsep.join((str(interpreter.parent), os.defpath)),
@@ -150,11 +148,11 @@ class PrivateFolder:
         }
         if "LD_LIBRARY_PATH" in os.environ:
             environment.setdefault("LD_LIBRARY_PATH", os.environ["LD_LIBRARY_PATH"])
+        # A run's own PYTHONPATH must not hide the folders that decide which stripepy is run.
         folders = [run.environment.get("PYTHONPATH"), *paths]
         if run.watched:
             folders.insert(0, str(WATCHER))
             environment[RECORD_VARIABLE] = str(self.record)
-        # What a run puts there does not replace what decides which stripepy.
         if folders := list(filter(None, folders)):
             environment["PYTHONPATH"] = os.pathsep.join(folders)
         for placeholder, text in {"{home}": str(self.home), **texts}.items():
@@ -170,13 +168,13 @@ def caller_paths() -> list[str]:
 
 
 def run_paths() -> list[str]:
-    """Return where a run looks for modules: in the folders of the caller's PYTHONPATH first."""
+    """Return where a run looks for modules; the folders of the caller's PYTHONPATH come first."""
     return [*caller_paths(), *sys.path]
 
 
 @contextlib.contextmanager
 def private_folder(work: str = "work", home: str = "home") -> Iterator[PrivateFolder]:
-    """Make a private folder, with names for those inside, for as long as the context."""
+    """Make a private folder that lasts as long as the context; the arguments name folders in it."""
     with tempfile.TemporaryDirectory(
         prefix="tl-", dir=scratch_folder(), ignore_cleanup_errors=True
     ) as name:
@@ -185,18 +183,18 @@ def private_folder(work: str = "work", home: str = "home") -> Iterator[PrivateFo
 
 def scratch_folder() -> str:
     """Return the folder in which private folders are made."""
-    # Multiprocessing makes sockets of 33 characters in our folder of 14, and the name of a socket
-    # has at most 103 (on Linux 107). A long TMPDIR, as clusters have it, leaves no room.
+    # A socket's name has at most 103 characters (on Linux 107). Our folder takes 14, and
+    # multiprocessing's socket in it 33; a long TMPDIR, as on clusters, leaves no room for them.
     folder = tempfile.gettempdir()
     return "/tmp" if len(os.fsencode(folder)) + 14 + 33 > 103 else folder
 
 
-# What a result file says of the time of its making.
+# The attribute in which a result file says when it was made.
 MADE = re.compile(r"creation-date \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file; of a result file, apart from the time of its making."""
+    """SHA-256 of a file; if h5py is loaded, a result file's creation date is left out."""
     if path.suffix == ".hdf5" and "h5py" in sys.modules:
         with contextlib.suppress(OSError):
             return _digest_of_data(path)

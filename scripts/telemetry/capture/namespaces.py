@@ -1,7 +1,7 @@
-"""Linux namespaces in which there is no network, or nothing of it but loopback.
+"""Linux namespaces that have no network, or only loopback.
 
-There the kernel itself refuses whatever wants to get out, whoever asks, and counts it. It takes no
-rights where user namespaces are allowed, as they are on most systems.
+In them, the kernel itself refuses and counts every attempt to get out, whichever program makes it.
+No privileges are needed where user namespaces are allowed, as they are on most systems.
 """
 
 import contextlib
@@ -24,19 +24,19 @@ MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE = 0x1, 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 TEMPORARY = tuple(map(Path, ("/tmp", "/run", "/var/tmp", "/dev/shm")))
-"""The machine's places for what does not last."""
+"""The machine's folders for temporary files."""
 
 PING_GROUPS = Path("/proc/sys/net/ipv4/ping_group_range")
 
 RTM_NEWROUTE, NLM_F_CREATE_REQUEST, RTA_OIF = 24, 0x401, 4
-# Table of local addresses, set by hand, valid on this machine, of the type "local".
+# For a struct rtmsg: RT_TABLE_LOCAL, RTPROT_STATIC, RT_SCOPE_HOST, RTN_LOCAL.
 LOCAL_ROUTE = 255, 4, 254, 2
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 SIOCSIFHWADDR, ARPHRD_LOOPBACK = 0x8924, 772
 
 
 def enter_empty() -> bool:
-    """Move this process into a network without any route, if the system can; before any thread."""
+    """Move this single-threaded process into a network without routes, if the system allows it."""
     return _unshare(CLONE_NEWUSER | CLONE_NEWNET)
 
 
@@ -47,19 +47,21 @@ def enter(
     keeps: Collection[Path] = (),
     user: int | None = None,
 ) -> bool:
-    """Move this process into namespaces with loopback, if the system can; before any thread.
+    """Move this single-threaded process into namespaces with loopback, if the system allows it.
 
     Args:
-        host_name: What the machine is called in there.
         hardware: The hardware (MAC) address of its network interface, 6 bytes.
-        covers: Files to put over those of the system, by the path that they cover; what the
-            system does not have is left out.
-        keeps: Folders that stay where they are when the root folder and the machine's places for
-            temporary files are made private, and empty; without any, nothing is.
-        user: The user's id in there; None for the one outside.
+        covers: Files to mount over those of the system, by the path that they cover; what the
+            system does not have is skipped.
+        keeps: Folders that stay where they are while the root folder and the machine's folders
+            for temporary files become private and empty; if there are none, nothing does.
+        user: The user's ID inside; None for the same as outside.
 
     Returns:
-        Whether it could; otherwise, nothing has changed.
+        Whether the system allows it; if not, nothing has changed.
+
+    Raises:
+        OSError: If the system allows it, but then nothing inside.
     """
     kinds = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC
     if not _unshare(kinds, user):
@@ -79,7 +81,7 @@ def enter(
         address = struct.pack("16sH14s", b"lo", ARPHRD_LOOPBACK, hardware)
         fcntl.ioctl(sock, SIOCSIFHWADDR, address)
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
-    # As on most systems, users can ping.
+    # Let users ping, as on most systems.
     with contextlib.suppress(OSError):
         PING_GROUPS.write_text(f"{os.getgid()} {os.getgid()}")
     return True
@@ -95,7 +97,7 @@ def _enter_private_root(keeps: Collection[Path]) -> None:
             copy.symlink_to(entry.readlink())
         elif entry in TEMPORARY:
             copy.mkdir()
-        # What else is there tells that this machine is a container.
+        # Leave out everything else: files such as /.dockerenv show that this is a container.
         elif entry.is_dir() and not entry.name.startswith("."):
             copy.mkdir()
             _mount(entry, copy, MS_BIND | MS_REC)
@@ -112,14 +114,14 @@ def _enter_private_root(keeps: Collection[Path]) -> None:
 
 
 def mount_empty(folder: Path, flags: int = 0, options: str | None = None) -> None:
-    """Put an empty file system over a folder, in the namespaces of this process."""
+    """Mount an empty file system over a folder, in the namespaces of this process."""
     _mount(None, folder, flags, "tmpfs", options)
 
 
 def entries_of_private_places(keeps: Collection[Path]) -> set[str]:
-    """Return what is in the private root folder and places, if there are any, besides kept folders.
+    """Return what the private folders of `enter`, if any, hold besides the kept ones.
 
-    What System V keeps in memory for processes to share counts as well.
+    System V's shared memory, semaphores and queues count as well.
     """
     if not keeps:
         return set()
@@ -134,9 +136,9 @@ def entries_of_private_places(keeps: Collection[Path]) -> set[str]:
 
 
 def lead_everything_here() -> None:
-    """Have every address lead to this machine, which refuses what nobody serves.
+    """Route every address to this machine, which refuses what nobody serves.
 
-    Without any route, an attempt would leave no packet that bears its address.
+    Without a route, an attempt would leave no packet that shows its address.
     """
     for family in (socket.AF_INET, socket.AF_INET6):
         route = struct.pack("=8BI", family, 0, 0, 0, *LOCAL_ROUTE, 0)
@@ -157,7 +159,7 @@ def _unshare(flags: int, user: int | None = None) -> bool:
         ("uid_map", f"{outside if user is None else user} {outside} 1"),
         ("gid_map", f"{group} {group} 1"),
     ):
-        # The ids stay what they are; where this is forbidden, they read as "nobody".
+        # IDs stay the same unless `user` is given; where this is forbidden, they read as "nobody".
         with contextlib.suppress(OSError):
             Path("/proc/self", name).write_text(text)
     return True
@@ -184,17 +186,17 @@ def adopt_orphans() -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel end this process when its parent dies; for a child, before its exec."""
+    """Have the kernel kill this process when its parent dies; a child calls it before exec."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def kernel_counts() -> tuple[int, int]:
-    """Return how many packets had no way out of this network, and how many connections began."""
+    """Return how many packets found no route, and how many TCP connections were opened."""
     lines = Path("/proc/self/net/snmp").read_text().splitlines()
     counts: dict[str, str] = {}
     for names, numbers in zip(lines[::2], lines[1::2], strict=True):
         counts |= dict(zip(names.split(), numbers.split(), strict=True))
-    # Not there without IPv6.
+    # Missing without IPv6.
     six = Path("/proc/self/net/snmp6")
     if six.exists():
         counts |= dict(line.split() for line in six.read_text().splitlines())

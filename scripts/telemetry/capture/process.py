@@ -1,7 +1,7 @@
 """Run one real stripepy command in a sealed process and keep what it would have sent.
 
-Needs only an environment with stripepy-hic; everything heavy is imported in the child alone. What
-is refused raises a UserError, in StripePy's own words where it has any.
+This needs only an environment with stripepy-hic; everything heavy is imported in the child alone.
+A run that cannot be used raises a UserError, in StripePy's own words where there are any.
 """
 
 import base64
@@ -27,11 +27,12 @@ from telemetry.records.runs import Observation, Run
 FIRST_RELEASE_WITH_TELEMETRY = (1, 1, 1)
 """StripePy release that introduced telemetry; source: its documentation, page "Telemetry"."""
 
-# With the lowest, some ends were seconds late beside others that start: they wait for that thread.
+# A run ends only after its spinning thread has had a turn: with the lowest priority (19), some
+# ended seconds late while others were starting.
 LOW_PRIORITY = 15
 
 CORRECT = "do as StripePy says, or correct the command after --"
-"""How a command that fails is fixed."""
+"""What to do about a command that fails."""
 
 
 def capture(
@@ -41,13 +42,12 @@ def capture(
     planted: Mapping[str, str] | None = None,
     names: tuple[str, str] = ("work", "home"),
 ) -> Observation:
-    """Run `stripepy ARGV...` in a sealed child process, which none of the caller's settings reach.
+    """Run `stripepy ARGV...` in a sealed child process, out of reach of the caller's settings.
 
     Args:
-        run: The run.
-        files: Folder from which its inputs are taken, and to which files that it keeps go.
+        files: Folder that inputs are taken from, and that files to keep are copied to.
         interpreter: The Python whose stripepy is run.
-        planted: Variables of every run.
+        planted: Variables of every run; those of this run take precedence.
         names: Names of the working directory and the home folder.
     """
     with private_folder(*names) as folder:
@@ -78,12 +78,11 @@ def capture(
 def started(
     command: Sequence[str], folder: PrivateFolder, environment: Mapping[str, str], **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command, which with its whole process group lasts no longer than the context.
+    """Start a command, and kill its whole process group at the end of the context.
 
-    On Linux, the thread that importing hictkpy starts is given a low priority: it keeps a core busy
-    until its process ends.
-
-    What it prints goes to files of its folder, unless the options of `Popen` say otherwise.
+    The options are those of `Popen`; they must make the command the leader of a process group.
+    Unless they say otherwise, its output goes to files in the folder. On Linux, the thread that
+    hictkpy starts when it is imported gets a low priority: it spins until its process ends.
     """
     with (
         (folder.root / "stdout").open("wb") as stdout,
@@ -101,7 +100,7 @@ def started(
 
 
 def wait(process: subprocess.Popen[bytes], timeout: float) -> int | None:
-    """Wait for the end of a process; return its exit status, or None if its time was up."""
+    """Return the exit status of a process when it ends; at the timeout, kill it and return None."""
     try:
         return process.wait(timeout)
     except subprocess.TimeoutExpired:
@@ -116,7 +115,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def children(process: int) -> list[int]:
-    """Return the processes that a process has started, on Linux."""
+    """Return the IDs of a process's children, on Linux."""
     return [
         int(child)
         for task in Path("/proc", str(process), "task").glob("*/children")
@@ -125,9 +124,9 @@ def children(process: int) -> list[int]:
 
 
 def _quieten(process: int) -> None:
-    """Give each thread of a process and its children that only spins a small share of time.
+    """Lower the priority of threads that only spin, in a process and all its descendants.
 
-    It never waits for anything, unlike the thread that sends.
+    Such a thread never waits for anything, unlike the thread that sends.
     """
     quiet: set[int] = set()
     while Path("/proc", str(process)).exists():
@@ -144,7 +143,7 @@ def _quieten(process: int) -> None:
 
 
 def _spins(task: Path) -> bool:
-    """Whether a thread has worked for 0.02 s without having waited once."""
+    """Whether a thread has run for 0.02 s without ever waiting."""
     worked = sum(map(int, (task / "stat").read_text().rpartition(")")[2].split()[11:13]))
     waited = "\nvoluntary_ctxt_switches:\t0\n" not in (task / "status").read_text()
     return worked >= 0.02 * os.sysconf("SC_CLK_TCK") and not waited
@@ -161,9 +160,9 @@ def ending(seen: Observation) -> str:
 
 
 def last_error(seen: Observation) -> str:
-    """Return StripePy's last error with its direct cause and what to do; empty for none.
+    """Return StripePy's last error with its cause and advice; if it has none, its last line.
 
-    Paths are quoted as they were typed.
+    Paths appear as they were typed.
     """
     text = re.sub(r"\x1b\[[0-9;]*m", "", seen.stderr).strip()
     error = r"^(?:[\w.]*(?:Error|Exception|Interrupt|Warning)|.*error): .+"
@@ -180,20 +179,23 @@ def last_error(seen: Observation) -> str:
 
 
 def installing(interpreter: Path | str = sys.executable) -> str:
-    """Say how to fix a stripepy that does not run."""
+    """Say how to fix a stripepy that cannot run."""
     pip = f"{interpreter} -m pip install --upgrade stripepy-hic"
     return f"unset PYTHONPATH if it is for another Python, or {pip}" if caller_paths() else pip
 
 
 def require_end(seen: Observation) -> None:
-    """Refuse a run that had to be ended."""
+    """Refuse a run that had to be killed at its timeout."""
     if seen.timed_out:
         message = f"{typed(seen.run)} did not end within {seen.run.timeout:g} s"
         raise UserError(message, "find out what it waits for", Exit.NOT_CAPTURED)
 
 
 def require_one_message(seen: Observation, *, or_none: bool = False) -> None:
-    """Refuse a capture that is not one message, or none of a stripepy that could send one."""
+    """Refuse a run that did not send exactly one message.
+
+    With `or_none`, a run that sent none is accepted, unless its stripepy cannot send any.
+    """
     require_end(seen)
     fix = CORRECT
     if seen.provided:
@@ -231,7 +233,7 @@ def require_one_message(seen: Observation, *, or_none: bool = False) -> None:
 
 
 def _lack(seen: Observation) -> str:
-    """Why the stripepy of a capture cannot send anything; empty if it can."""
+    """Why the stripepy of a run cannot send anything; empty if it can."""
     release = seen.versions.get("stripepy-hic")
     if seen.missing or release is None:
         return f"stripepy cannot run here: {seen.missing or 'stripepy-hic is not installed'}"

@@ -1,8 +1,8 @@
-"""The sealed process in which stripepy runs in memory: what it may do, and what is kept of it.
+"""The sealed process in which stripepy runs in memory: what it may do, and what is recorded.
 
-Multiprocessing imports this module again in every worker that stripepy spawns, so what stands at
-module level (the guard) holds there too. Whatever happens is appended at once, one JSON object a
-line, to the file that `RECORD_VARIABLE` names: a process that dies takes nothing back.
+Multiprocessing imports this module again in every worker that stripepy spawns, so the guard, which
+is added at module level, works there too. Records are appended at once, one JSON object a line, to
+the file that `RECORD_VARIABLE` names, so that none is lost when a process dies.
 """
 
 import atexit
@@ -22,18 +22,18 @@ from typing import Any, NoReturn
 from telemetry.capture import namespaces
 from telemetry.capture.folder import RECORD_VARIABLE
 
-# Asked by the standard library's `platform` and by matplotlib's font search; neither can send.
+# Run by the standard library's `platform` and by matplotlib's font search; neither can send.
 HARMLESS_PROGRAMS = frozenset({"uname", "fc-list"})
 
 
 def record(**entry: Any) -> None:
-    """Append one entry to the record; a single write, so that processes do not mix their lines."""
+    """Append one entry to the record, in a single write, so that processes do not mix lines."""
     with Path(os.environ[RECORD_VARIABLE]).open("ab", buffering=0) as file:
         file.write(json.dumps(entry).encode() + b"\n")
 
 
 def refuse(kind: str, target: object) -> NoReturn:
-    """Record an attempt to reach something outside, and prevent it.
+    """Record an attempt to reach something outside, and refuse it.
 
     Raises:
         PermissionError: Always; an OSError, so that libraries take it for a network failure.
@@ -72,7 +72,7 @@ def guard(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def record_unrouted() -> None:
-    """Record what the kernel refused in the namespace: attempts that no audit hook can see."""
+    """Record attempts that the kernel refused in the namespace, and that no audit hook can see."""
     unrouted, _ = namespaces.kernel_counts()
     if unrouted:
         record(attempt=f"{unrouted} packets from a C library or another program")
@@ -81,9 +81,9 @@ def record_unrouted() -> None:
 def replace_exporter() -> None:
     """Put an in-memory span exporter where stripepy will import its OTLP exporter from.
 
-    What it is asked to export is encoded as the real one would encode it, one
-    ExportTraceServiceRequest for each request that would have been posted. Where OpenTelemetry
-    cannot be imported there is nothing to replace: stripepy cannot send either.
+    It encodes what it is given as the real one would, and records one ExportTraceServiceRequest
+    for each request that would have been posted. If OpenTelemetry cannot be imported, there is
+    nothing to replace, and stripepy cannot send anything either.
     """
     try:
         from opentelemetry import trace
@@ -96,7 +96,7 @@ def replace_exporter() -> None:
         record(missing=str(error))
         return
 
-    # Where this variable is set, to ask for the provider is to set it.
+    # With this variable set, merely asking for the provider would set one.
     if "OTEL_PYTHON_TRACER_PROVIDER" not in os.environ:
         record(provided=not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider))
     signature = inspect.signature(trace_exporter.OTLPSpanExporter)
@@ -119,13 +119,13 @@ def replace_exporter() -> None:
 
 
 def _plain(value: Any) -> Any:
-    """An exporter setting as JSON can hold it."""
+    """Convert an exporter setting to something that JSON can hold."""
     value = getattr(value, "value", value)
     return value if isinstance(value, str | int | float | dict | None) else repr(value)
 
 
 def record_versions() -> None:
-    """Record the versions of Python, StripePy and OpenTelemetry, as far as they are installed."""
+    """Record the versions of Python and, if installed, of StripePy and OpenTelemetry."""
     versions = {"python": platform.python_version()}
     for package in ("stripepy-hic", "opentelemetry-sdk"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -134,9 +134,9 @@ def record_versions() -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run `stripepy ARGV...` without any network, as its console script does."""
+    """Run `stripepy ARGV...` as its console script does, but without any network."""
     if namespaces.enter_empty():
-        # Registered first, hence run last: after the tracer provider's own farewell.
+        # Registered first, hence run last, after the tracer provider has shut down.
         atexit.register(record_unrouted)
     replace_exporter()
     record_versions()
@@ -145,8 +145,8 @@ def main(argv: Sequence[str]) -> int:
     except ImportError as error:
         record(missing=str(error))
         return 1
-    # The console script calls main() without arguments; given some, main() raises where the
-    # command would print and return 1.
+    # Called without arguments, as by the console script: with them, main() would raise errors
+    # for which the command prints a message and returns 1.
     sys.argv = ["stripepy", *argv]
     try:
         status: int = stripepy_main()
@@ -155,7 +155,7 @@ def main(argv: Sequence[str]) -> int:
         record(finished=True)
 
 
-# "__mp_main__" in a worker. An audit hook cannot be taken out again.
+# "__mp_main__" in a worker. A mere import adds no hook, since a hook can never be removed.
 if __name__ in {"__main__", "__mp_main__"}:
     sys.addaudithook(guard)
 

@@ -1,1 +1,1 @@
-"""From the request of a run to the rows of the table."""
+"""Turn the request of a run into the rows of the table."""

@@ -1,4 +1,4 @@
-"""What one run sent, and did, that another did not: the one comparison of two runs."""
+"""The one comparison of two runs: what one sent and did that the other did not."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -8,12 +8,12 @@ from telemetry.records.runs import Observation
 from telemetry.table import otlp
 
 MATPLOTLIB = ("fontlist-v[0-9]*.json", ".config/matplotlib")
-"""A list of fonts, and an empty folder for settings."""
+"""What matplotlib keeps for itself: a list of fonts, and an empty folder for settings."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One difference between two runs, in words in which code stands between backticks."""
+    """One difference between two runs, in words, with code between backticks."""
 
     kind: str
     """What differs: "field", "header", "nothing" if nothing is sent any more, ..."""
@@ -24,27 +24,27 @@ class Effect:
 
 
 def settled(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
-    """Return what a run sent by field, without the values that differ from run to run.
+    """Return what a run sent, by field, with a placeholder for values that differ by run.
 
     Raises:
         DecodeError: If its message cannot be read.
     """
     differ = {name for name, entry in dictionary.items() if entry.varies == "by run"}
     return {
-        # What somebody set does not differ, even where otherwise something is drawn at random.
+        # A planted value, which contains "Zqx", is the same in every run, even in such fields.
         row.field: "differs by run" if row.field in differ and "Zqx" not in row.value else row.value
         for row in otlp.rows(seen.body)
     }
 
 
 def _describe(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
-    """Return what a run sent and did, by aspect, as far as it does not differ from run to run."""
+    """Return what a run sent and did, by aspect, without what differs from run to run."""
     aspects = {f"field {name}": value for name, value in settled(seen, dictionary).items()}
     if seen.seen_on_wire:
         for request in seen.wire.requests:
             aspects["request"] = request.line
             aspects["client certificate"] = request.client or "none"
-            # Compressed, the same fields can take a different number of bytes.
+            # The same fields can compress to a different number of bytes.
             aspects |= {
                 f"header {name.lower()}": value
                 for name, value in request.headers
@@ -59,7 +59,7 @@ def _describe(seen: Observation, dictionary: Dictionary) -> dict[str, str]:
 
 
 def files_of(seen: Observation) -> dict[str, str]:
-    """Return the files that a run made, apart from what matplotlib keeps for itself."""
+    """Return the files that a run changed, apart from what matplotlib keeps for itself."""
     plots = seen.run.argv[:1] == ("plot",) or "--plot-dir" in seen.run.argv
     return {
         path: digest

@@ -1,4 +1,4 @@
-"""From a captured run to the committed table: what is kept of it, and what is wrong with it."""
+"""Turn a captured run into the committed table, and find out what is wrong with it."""
 
 import gzip
 import shlex
@@ -44,7 +44,7 @@ def compare(
 ) -> list[Finding]:
     """Compare a run with the dictionary, with this machine and with the documented run, if any.
 
-    `new` is what is kept of it, and `fix` what to do if a changed value is right.
+    `new` is what `document` made of the run; `fix` is what to do if a changed value is right.
     """
     rows = otlp.rows(seen.body)
     found = dictionary.compare(

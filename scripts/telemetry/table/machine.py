@@ -1,7 +1,7 @@
-"""What this machine and this installation say of themselves.
+"""What this machine and this installation say about themselves.
 
-A value that varies by machine or installation cannot be compared with an earlier run; it can be
-compared with what the Python standard library says here and now.
+A value that varies by machine or installation cannot be compared with an earlier run, so it is
+compared with what Python's standard library says here and now.
 """
 
 import platform
@@ -16,7 +16,7 @@ from telemetry.records.rows import Row, format_cell
 
 MACHINE = {
     "host.arch": lambda: [platform.machine()],
-    # As OpenTelemetry's detector chooses, by system.
+    # OpenTelemetry's detector makes the same choice.
     "os.version": lambda: [
         platform.version() if platform.system() in {"Windows", "SunOS"} else platform.release()
     ],
@@ -29,7 +29,7 @@ MACHINE = {
 
 @cache
 def expected(field: str) -> list[str]:
-    """Return what a field may hold here; nothing if nothing is known of it."""
+    """Return the values that a field may have here; none if nothing is known about it."""
     if field in MACHINE:
         return MACHINE[field]()
     package = {"telemetry.sdk.version": "opentelemetry-sdk", "service.version": "stripepy-hic"}.get(
@@ -39,7 +39,7 @@ def expected(field: str) -> list[str]:
 
 
 def compare(rows: Sequence[Row], dictionary: Dictionary) -> list[Finding]:
-    """Compare the values that vary by machine or installation with what these say themselves."""
+    """Compare values that vary by machine or installation with what these say about themselves."""
     found = []
     for row in rows:
         entry = dictionary.get(row.field)

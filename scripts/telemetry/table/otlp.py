@@ -1,4 +1,4 @@
-"""OTLP message -> rows, and OTLP JSON. Pure functions."""
+"""Turn an OTLP message into rows, or into OTLP JSON. Pure functions."""
 
 import json
 import re
@@ -26,7 +26,7 @@ TYPES = {
     FieldDescriptor.TYPE_STRING: "string",
 }
 
-# Protobuf's own JSON has them in base64, OTLP's in hexadecimal.
+# Protobuf's own JSON writes these in base64, OTLP's in hexadecimal.
 IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 
 
@@ -34,12 +34,13 @@ IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 def rows(body: bytes) -> tuple[Row, ...]:
     """Flatten a serialised ExportTraceServiceRequest: every populated field, in a fixed order.
 
-    The order is that of OTLP's own fields, attributes by their keys. After a span's end time
-    comes the one derived row, `duration_ms`. What no field of OTLP shows, or a later value of the
-    same field replaces, is counted in a last row, which is also there if the order is another.
+    Fields come in OTLP's own order, attributes by key. After a span's end time comes the one
+    derived row, `duration_ms`. If Protobuf would encode the rows in other bytes, a last row,
+    `hidden_bytes`, counts the bytes of unknown fields and of values that a later one replaced; it
+    is 0 if only the order differs.
 
     Raises:
-        DecodeError: If it is no such message.
+        DecodeError: If it is not such a message.
     """
     request = ExportTraceServiceRequest.FromString(body)
     shown = list(_flatten(request))
@@ -51,10 +52,10 @@ def rows(body: bytes) -> tuple[Row, ...]:
 
 
 def otlp_json(body: bytes) -> str:
-    """A serialised ExportTraceServiceRequest as OTLP JSON.
+    """Convert a serialised ExportTraceServiceRequest to OTLP JSON.
 
-    Differs from protobuf's JSON by the ids, which are hexadecimal, and by enums as numbers; see
-    the OTLP specification, "JSON Protobuf Encoding".
+    It differs from Protobuf's own JSON in that IDs are hexadecimal and enums are numbers; see the
+    OTLP specification, "JSON Protobuf Encoding".
     """
     request = ExportTraceServiceRequest.FromString(body)
     text = MessageToJson(request, use_integers_for_enums=True)
@@ -70,7 +71,7 @@ def _flatten(message: Message) -> Iterator[Row]:
     kind = message.DESCRIPTOR.name
     words = re.sub(r"\B[A-Z]", r" \g<0>", kind).lower().removeprefix("instrumentation ")
     part = "span" if kind == "Status" else words
-    # A span's own data go by their bare names.
+    # A span's own fields have no prefix.
     prefix = "" if kind == "Span" else f"{words.replace(' ', '_')}."
     for field, value in sorted(message.ListFields(), key=lambda pair: pair[0].name not in FIRST):
         if field.message_type is not None:
@@ -112,7 +113,7 @@ def _type(value: AnyValue) -> str:
 
 
 def _plain(value: AnyValue) -> Any:
-    """An AnyValue as JSON can hold it; maps and bytes by the names that OTLP JSON gives them."""
+    """Convert an AnyValue to types of JSON, with OTLP JSON's names for maps and bytes."""
     match value.WhichOneof("value"):
         case None:
             return None

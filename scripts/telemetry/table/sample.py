@@ -1,8 +1,8 @@
 """The small synthetic contact map that captures run StripePy on.
 
-The counts are integers from start to end and the noise is a checksum of the position, so that
-every machine makes the same pixels. The bytes also depend on the release of hictkpy, which signs
-the file with its version, and a .cool file with the time.
+The counts are computed in integers throughout, and the noise is a checksum of the position, so that
+every machine makes the same pixels. The bytes also depend on hictkpy, which writes its version into
+the file, and into a .cool file the time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ RESOLUTION = 10_000
 CHROMOSOMES = {"chr1": 2_500_000, "chr2": 2_100_000}
 """Lengths in bp.
 
-`stripepy call` leaves out chromosomes of 2,000,000 bp or less. `stripepy plot`, unless told a
-region, takes 2,500,000 bp at random: one chromosome of that very length leaves it no choice.
+`stripepy call` leaves out chromosomes of 2,000,000 bp or less. Without a region, `stripepy plot`
+takes 2,500,000 bp at random: one chromosome of exactly that length leaves it no choice.
 """
 
 
@@ -30,7 +30,7 @@ class Stripe(NamedTuple):
     height: int  # its reach from the diagonal, in bins
 
     def covers(self, row: int, column: int) -> bool:
-        """Return whether the stripe holds a pixel of the upper triangle, given in bins."""
+        """Return whether the stripe contains a pixel of the upper triangle, given in bins."""
         # A column of the lower triangle is, mirrored, a row of the upper one.
         position = row if self.side == "lower" else column
         return abs(position - self.anchor) <= 1 and column - row < self.height
@@ -46,8 +46,8 @@ STRIPES = {
     "chr2": (Stripe("lower", 70, 60), Stripe("upper", 150, 60)),
 }
 
-# Found by experiment: StripePy's defaults find every stripe and no other, and `stripepy plot` does
-# not call the map too sparse.
+# Found by experiment: with its defaults, StripePy finds every stripe and no other, and `stripepy
+# plot` does not call the map too sparse.
 CONTACTS = 140  # expected on the diagonal, falling with the distance
 ENRICHMENT = 5  # inside a stripe
 NOISE = 15  # per cent, either way
@@ -84,9 +84,9 @@ def bins_in(length: int) -> int:
 def write_here(
     path: Path, chromosomes: Mapping[str, int], pixels: Sequence[Pixel], assembly: str
 ) -> None:
-    """Write a .hic or .cool file in this process, in which a thread of hictkpy spins from then on.
+    """Write a .hic or .cool file in this process, where a thread of hictkpy spins from then on.
 
-    Chromosomes have lengths in bp.
+    `chromosomes` maps names to lengths in bp.
     """
     import hictkpy
 
@@ -100,9 +100,9 @@ def write_here(
 
 
 def nest(cool: Path, mcool: Path, normalisation: str = "") -> None:
-    """Write a .mcool file with a .cool file as its one resolution.
+    """Write a .mcool file with a .cool file as its only resolution.
 
-    A normalisation by that name, if any, changes nothing. Layout:
+    A normalisation of the given name, if any, is added; its weights are all 1. Layout:
     https://cooler.readthedocs.io/en/stable/schema.html
     """
     import h5py

@@ -1,8 +1,8 @@
-"""The watcher: what only the inside of a run knows. It replaces nothing and decides nothing.
+"""The watcher: records what can only be seen from inside a run, and changes nothing there.
 
-Every interpreter of a watched run loads it when it starts, since its folder is on PYTHONPATH. It
-looks at calls as a profiler does: which environment variables are asked for by name, and which
-options the command line has. An audit hook tells which files are changed.
+Every interpreter of a watched run loads it at startup, since its folder is on PYTHONPATH. It looks
+at calls, as a profiler does, to see which environment variables are asked for by name and which
+options the command line has. An audit hook shows which files are changed.
 """
 
 import argparse
@@ -21,12 +21,12 @@ RECORD = os.environ["STRIPEPY_CAPTURE_RECORD"]
 ROOT = str(Path(RECORD).parent)
 OURS = (ROOT, "/dev/", "/proc/")
 
-# The same variables, as texts and as bytes.
+# The same variables, as str and as bytes.
 ENVIRONMENTS = (os.environ, os.environb)
 LOOK_UP = type(os.environ).__getitem__.__code__
 PARSE = argparse.ArgumentParser.parse_known_args.__code__
 
-# Events of changes to files, and which argument is the path.
+# Audit events of changes to files, and which of their arguments is the path.
 IN_PLACE = ("chmod", "mkdir", "remove", "rmdir", "setxattr", "truncate", "utime")
 CHANGES = {"sqlite3.connect": 0} | {f"os.{name}": 0 for name in IN_PLACE}
 CHANGES |= {"os.link": 1, "os.rename": 1, "os.symlink": 1}
@@ -36,7 +36,7 @@ parsers: list[argparse.ArgumentParser] = []
 
 
 def record(**entry: object) -> None:
-    """Append one entry to the record; a single write, so that processes do not mix their lines."""
+    """Append one entry to the record, in a single write, so that processes do not mix lines."""
     descriptor = os.open(RECORD, os.O_WRONLY | os.O_APPEND)
     os.write(descriptor, json.dumps(entry).encode() + b"\n")
     os.close(descriptor)
@@ -106,11 +106,11 @@ def look_at_write(event: str, arguments: tuple[Any, ...]) -> None:
     else:
         return
     absolute = str(Path(os.fsdecode(path)).absolute())
-    # The caches are Python's own, for modules that it reads the first time.
+    # Python writes these caches itself when it imports a module for the first time.
     cache, module = Path(absolute).parent, Path(absolute).name.partition(".")[0]
     source = cache.with_name(f"{module}.py")
     cached = source.exists() and absolute.startswith(importlib.util.cache_from_source(str(source)))
-    # What else is changed in the private folder shows afterwards.
+    # Other changes in the private folder show afterwards; an extended attribute does not.
     if event == "os.setxattr" or not (absolute.startswith(OURS) or cached):
         record(written=absolute)
 
