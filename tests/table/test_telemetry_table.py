@@ -54,11 +54,6 @@ def assets_of(project: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
-def printed(run: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    assert run.returncode == 0, run.stderr
-    return dict(from_tsv(run.stdout))
-
-
 def test_a_user_with_hostile_variables_gets_the_committed_table_and_it_stays_untouched(
     command: Command, project: Path
 ) -> None:
@@ -74,7 +69,8 @@ def test_a_failing_run_is_printed_with_its_error_and_stripepys_own_words(
     matrix = tmp_path / "secret-name.hic"
     matrix.write_bytes(b"no matrix")
     run = command("--print", "--format", "tsv", "--", "call", str(matrix), "10000")
-    values = printed(run)
+    assert run.returncode == 0, run.stderr
+    values = dict(from_tsv(run.stdout))
     assert values["status.code"] == "STATUS_CODE_ERROR"
     assert values["exception.type"] == "RuntimeError"
     assert values["exception.message"] == values["exception.stacktrace"] == '""'

@@ -41,7 +41,7 @@ ALL_PACKETS = 3
 SYN, SYN_ACK = 0x02, 0x12
 PINGS = {(socket.IPPROTO_ICMP, 8), (socket.IPPROTO_ICMPV6, 128)}
 # Protocols of packets that the kernel sends by itself.
-ITS_OWN = {socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6, socket.IPPROTO_HOPOPTS}
+ITS_OWN = {socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6}
 
 ADDRESSES = (RdataType.A, RdataType.AAAA)
 
@@ -318,6 +318,9 @@ class _Packets:
         else:
             protocol, ends = packet[6], (packet[8:24], packet[24:40])
             family, form, rest = socket.AF_INET6, "[{}]:{}", packet[40:]
+        if protocol == socket.IPPROTO_HOPOPTS:
+            protocol, rest = rest[0], rest[8 * (rest[1] + 1) :]
+        rest = rest.ljust(14, b"\0")  # a packet can hold less than a header of TCP
         addresses = [socket.inet_ntop(family, end) for end in ends]
         if (protocol, rest[0]) in PINGS:
             self.found[f"{addresses[1]}, as a ping"] = None

@@ -75,10 +75,7 @@ def supervise(run: Run, world: World, folder: PrivateFolder) -> Observation:
             left_running=tuple(left),
             host_name=socket.gethostname(),
         ),
-        written_elsewhere=(
-            *seen.written_elsewhere,
-            *sorted(elsewhere ^ _entries(folder, keeps)),
-        ),
+        written_elsewhere=(*seen.written_elsewhere, *sorted(elsewhere ^ _entries(folder, keeps))),
     )
 
 

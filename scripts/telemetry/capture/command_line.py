@@ -30,7 +30,8 @@ def localised(command: Sequence[str]) -> Run:
     """
     argv: list[str] = []
     inputs: dict[str, str] = {}
-    for argument in command[1:] if command[:1] == ["stripepy"] else command:
+    typed = tuple(command[1:] if command[:1] == ["stripepy"] else command)
+    for argument in typed:
         match = re.fullmatch(r"(--[\w-]+=|-[a-zA-Z](?=.))?(.*)", argument, re.DOTALL)
         assert match is not None
         option, value = match[1] or "", match[2]
@@ -45,7 +46,6 @@ def localised(command: Sequence[str]) -> Run:
         elif _leads_elsewhere(path):
             value = path.name
         argv.append(f"{option}{value}")
-    typed = tuple(command)
     return Run("typed", tuple(argv), inputs=inputs, typed=typed, timeout=LONGEST_SECONDS)
 
 

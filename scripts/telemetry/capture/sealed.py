@@ -109,10 +109,11 @@ def replace_exporter() -> None:
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             result = super().export(spans)
-            finished = self.get_finished_spans()
-            self.clear()
-            body = encode_spans(finished).SerializeToString()
-            record(body=base64.b64encode(body).decode())
+            # After a shutdown it takes none.
+            if finished := self.get_finished_spans():
+                self.clear()
+                body = encode_spans(finished).SerializeToString()
+                record(body=base64.b64encode(body).decode())
             return result
 
     trace_exporter.OTLPSpanExporter = SealedExporter  # type: ignore[misc, assignment]

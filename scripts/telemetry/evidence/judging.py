@@ -204,10 +204,9 @@ class Trial:
         """Expect that a run sends and does what another does: its subcommand's plain one."""
         plain = plain or self.run(seen.run.subcommand)
         self.control(plain)
-        found = [
-            str(effect) for effect in differences.effects(plain, seen, self.evidence.dictionary)
-        ]
-        self.expect(not found, f"`{seen.run.command}` ({seen.run.name}): {', '.join(found)}")
+        effects = differences.effects(plain, seen, self.evidence.dictionary)
+        found = ", ".join(effect.words for effect in effects)
+        self.expect(not found, f"`{seen.run.command}` ({seen.run.name}): {found}")
 
 
 Judge = Callable[[Trial], None]

@@ -229,7 +229,7 @@ def _switch_order(item: tuple[tuple[str, str], list[Observation]]) -> tuple[int,
 def _variables(evidence: Evidence) -> list[VariableResult]:
     found: dict[tuple[str, str], dict[str, None]] = {}
     for seen in evidence.observations.get("ambient", ()):
-        effects = dict.fromkeys(map(str, ambient.effects_of(evidence, seen)))
+        effects = dict.fromkeys(effect.words for effect in ambient.effects_of(evidence, seen))
         for variable, value in seen.run.environment.items():
             told = re.sub(r"\{(authority|certificate)\}|\{home\}/\w+", "FILE", value)
             found.setdefault((variable, told), {}).update(effects)

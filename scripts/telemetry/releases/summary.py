@@ -76,7 +76,7 @@ def settings(seen: Seen, topic: str, dictionary: Dictionary) -> dict[str, list[s
         for observation in of(seen, topic):
             [(variable, value)] = observation.run.environment.items()
             effects = differences.effects(control, observation, dictionary)
-            found[f"{variable}={value}"] = list(map(str, effects))
+            found[f"{variable}={value}"] = [effect.words for effect in effects]
     return found
 
 

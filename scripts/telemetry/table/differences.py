@@ -1,7 +1,7 @@
 """The one comparison of two runs: what one sent and did that the other did not."""
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from telemetry.records.fields import Dictionary
 from telemetry.records.runs import Observation
@@ -11,16 +11,11 @@ MATPLOTLIB = ("fontlist-v[0-9]*.json", ".config/matplotlib")
 """What matplotlib keeps for itself: a list of fonts, and an empty folder for settings."""
 
 
-@dataclass(frozen=True)
-class Effect:
-    """One difference between two runs, in words, with code between backticks."""
+class Effect(NamedTuple):
+    """One difference between two runs."""
 
-    kind: str
-    """What differs: "field", "header", "nothing" if nothing is sent any more, ..."""
-    words: str
-
-    def __str__(self) -> str:
-        return self.words
+    kind: str  # what differs: "field", "header", "nothing" if nothing is sent any more, ...
+    words: str  # the difference in words, with code between backticks
 
 
 def settled(seen: Observation, dictionary: Dictionary) -> dict[str, str]:

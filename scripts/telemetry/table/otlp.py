@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -17,14 +18,6 @@ from telemetry.records.rows import Row, format_cell, format_time, format_value
 
 # A reader wants spans before their scope, and both before their resource.
 FIRST = frozenset({"scope_spans", "spans"})
-
-TYPES = {
-    FieldDescriptor.TYPE_BYTES: "bytes",
-    FieldDescriptor.TYPE_ENUM: "enum",
-    FieldDescriptor.TYPE_FIXED32: "fixed32",
-    FieldDescriptor.TYPE_FIXED64: "fixed64",
-    FieldDescriptor.TYPE_STRING: "string",
-}
 
 # Protobuf's own JSON writes these in base64, OTLP's in hexadecimal.
 IDS = frozenset({"traceId", "spanId", "parentSpanId"})
@@ -82,8 +75,9 @@ def _flatten(message: Message) -> Iterator[Row]:
                 for item in nested:
                     yield from _flatten(item)
             continue
+        type_name = FieldDescriptorProto.Type.Name(field.type)  # type: ignore[arg-type]
+        type_name = re.sub(r"u?int\d+", "int", type_name.removeprefix("TYPE_").lower())
         for item in [value] if isinstance(value, str | bytes | int | float) else value:
-            type_name = TYPES.get(field.type, "int")
             yield Row(prefix + field.name, _written(field, item), part, type_name)
         if field.name == "end_time_unix_nano":
             duration = (value - message.start_time_unix_nano) / 1e6  # type: ignore[attr-defined]

@@ -100,6 +100,8 @@ def look_at_write(event: str, arguments: tuple[Any, ...]) -> None:
             return
     elif event in CHANGES:
         path = arguments[CHANGES[event]]
+        # What is open has a name there; but for Linux, it counts as a device.
+        path = os.path.realpath(f"/dev/fd/{path}") if isinstance(path, int) else path
     elif event == "syslog.syslog":
         record(written="the system's log")
         return
