@@ -8,15 +8,15 @@ SUPPORTED := 3.11 3.12 3.13 3.14
 LACKING := , for which hictkpy and h5py have no wheels
 VERSION := $(shell $(PYTHON) -E -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 
-# A stamp is the last thing written, so that half an environment is not taken for a whole one. It
-# bears the version of Python, so that another PYTHON makes another .venv.
+# A stamp is written last, so that an incomplete environment is never used. Its name holds Python's
+# version, so that another PYTHON makes another .venv.
 DOCS := .venv/docs-$(VERSION)
 DEV := .venv/dev-$(VERSION)
 TOOLS := .venv/tools/tools-$(VERSION)
 BROWSER := $(NPM)/.package-lock.json
 
-# What would lead Python or pip past .venv. PYTHONPATH reaches the scripts, for the stripepy that they
-# run, and nothing else.
+# Keep the user's settings from leading Python or pip past .venv. Only the scripts get PYTHONPATH,
+# for the stripepy that they run.
 unexport $(filter-out PYTHONPATH,$(filter PYTHON%,$(.VARIABLES)))
 export PIP_USER := 0
 export PIP_DRY_RUN := 0
@@ -26,18 +26,18 @@ ifneq ($(filter test-all,$(MAKECMDGOALS)),)
 export REQUIRE_TOOLS := yes
 endif
 
-# The shell takes a path from its environment, so that spaces and quotes do not matter.
+# The shell reads the path from its environment, so that spaces and quotes do not matter.
 HALF = $(error MATRIX and RESOLUTION go together: make table MATRIX=map.hic RESOLUTION=10000)
 CALL = $(if $(MATRIX)$(RESOLUTION)$(ARGS),-- call "$$MATRIX" "$$RESOLUTION" $(ARGS)$(if $(and $(MATRIX),$(RESOLUTION)),,$(HALF)))
 
 SPHINX := PYTHONPATH= $(BIN)/python -m sphinx -c . -d build/doctrees -q
 
-# One release of each package for every Python: the table shows some, and must not depend on it.
+# Every Python gets the same releases: the table shows some, and must not depend on the Python.
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --custom-compile-command 'make lock'
 
-# $(call install,FOLDER,MODULE) installs what $< locks, wherever the user's settings would have pip
-# do it; the module shows that it landed there.
+# $(call install,FOLDER,MODULE) installs what $< locks into FOLDER, whatever the user's settings for
+# pip, and imports MODULE to check that it landed there.
 install = @echo 'Installing $<'; export PYTHONPATH=; \
 	$(1)/bin/python -m pip --python=$(1)/bin/python install --quiet --disable-pip-version-check \
 	--target= --root=/ --prefix="$$PWD/$(1)" --require-hashes -r $< \
@@ -54,7 +54,7 @@ help: ## list these targets
 	@echo 'html, table and check document another run: MATRIX=map.hic RESOLUTION=10000 [ARGS="-p 8"]'
 	@echo 'html and table write in spite of findings: ACCEPT=yes'
 
-# All pages are read each time: one that Sphinx remembers does not repeat its warnings.
+# Our extension has Sphinx read all pages each time: a cached page would not repeat its warnings.
 html: table ## capture the table, then build the site
 	$(SPHINX) -W -b html docs build/html
 	@echo 'The page: build/html/telemetry.html'
@@ -129,7 +129,7 @@ venv: $(DOCS) ## make .venv for building the site
 venv-dev: $(DEV) ## make .venv for testing and linting
 browser: $(BROWSER) ## fetch what checks spelling and the built pages
 
-# Made anew whenever its lock changes or its Python has gone.
+# Remade whenever its lock changes or its Python is gone.
 $(DOCS): requirements-docs.txt $(if $(realpath $(BIN)/python),,FORCE)
 	$(if $(filter $(VERSION),$(SUPPORTED)),,$(error Python 3.11 to 3.14 is needed, and $(PYTHON) is $(or $(VERSION),not there)$(if $(filter 3.15,$(VERSION)),$(LACKING)): name another, as in make html PYTHON=python3.13))
 	PYTHONPATH= $(PYTHON) -m venv --clear .venv

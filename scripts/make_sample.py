@@ -10,7 +10,7 @@ import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
-# Where PYTHONSAFEPATH is set, Python does not look here.
+# If PYTHONSAFEPATH is set, Python does not search this folder by itself.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from packaging.version import Version
@@ -36,7 +36,7 @@ def main() -> int:
         content = path.read_bytes()
     found = write_or_compare(
         {SAMPLE: content},
-        # The file itself is binary.
+        # The file is binary, so a diff can show only its checksum.
         old=[f"SHA-256 {sha256(SAMPLE.read_bytes())}\n"] if SAMPLE.is_file() else None,
         new=[f"SHA-256 {sha256(content)}\n"],
         write=not options.check,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-# Where PYTHONSAFEPATH is set, Python does not look here.
+# If PYTHONSAFEPATH is set, Python does not search this folder by itself.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from telemetry.evidence import planted, verification
@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
 
 
 def _progress() -> Tell:
-    """A line that is written over for a person, and one now and then for a log."""
+    """Report progress: on a terminal in one line that is rewritten, in a log every 100 runs."""
     started = time.monotonic()
 
     def tell(done: int, total: int, seen: Observation) -> None:
@@ -77,9 +77,9 @@ def _progress() -> Tell:
 
 
 def _compare(new: Verification, *, write: bool) -> list[Finding]:
-    """Compare with the committed verification; replace it if that is asked for and it differs.
+    """Compare with the committed verification and, with `write`, replace it if it differs.
 
-    It stays if this machine left out what it tested.
+    It is not replaced if it tested a claim that this machine could not test.
     """
     old = findings.committed(claims.load)
     return findings.write_or_compare(

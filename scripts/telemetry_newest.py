@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# Where PYTHONSAFEPATH is set, Python does not look here.
+# If PYTHONSAFEPATH is set, Python does not search this folder by itself.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from packaging.version import Version
@@ -36,7 +36,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     dictionary, committed = fields.load(), releases.load().newest()
-    # A stripepy on the caller's PYTHONPATH would be run instead.
+    # Otherwise, a stripepy on the caller's PYTHONPATH would be run.
     os.environ.pop("PYTHONPATH", None)
     newest = environments.releases(history.STRIPEPY)[-1]
     if newest.version > Version(committed.release):
@@ -52,7 +52,7 @@ def main() -> int:
     cause = "not asked for" if options.no_bisect else "under way"
     print(_issue(committed, now, found, cause), flush=True)
     if not options.no_bisect:
-        # It can take hours, and whatever comes of it, what was found has been told.
+        # This can take hours or fail, so the findings were printed first.
         cause = _cause(committed, now, look)
         print(f"Bisection: {cause}.")
     if options.issue:
@@ -61,10 +61,10 @@ def main() -> int:
 
 
 def _cause(committed: Setup, now: Setup, look: history.Look) -> str:
-    """Which release of which dependency brought the change, as far as a bisection can tell."""
+    """Name the release of a dependency that caused the change, if bisection can tell."""
     before, after = committed.packages, now.packages
     moved = [package for package in after if before.get(package, after[package]) != after[package]]
-    # The likeliest first.
+    # OpenTelemetry's packages come first, as the likeliest cause.
     for package in sorted(moved, key=lambda name: not name.startswith("opentelemetry")):
         release, low, high = Release(Version(now.release)), before[package], after[package]
         try:

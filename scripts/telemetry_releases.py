@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-# Where PYTHONSAFEPATH is set, Python does not look here.
+# If PYTHONSAFEPATH is set, Python does not search this folder by itself.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from telemetry.records import documents, exits, fields, files, findings, releases
@@ -36,7 +36,7 @@ def main() -> int:
         help="name the releases of a dependency that changed what the newest StripePy sends",
     )
     options = parser.parse_args()
-    # A stripepy on the caller's PYTHONPATH would be run instead.
+    # Otherwise, a stripepy on the caller's PYTHONPATH would be run.
     os.environ.pop("PYTHONPATH", None)
     dictionary = fields.load()
     look = history.looking(dictionary, _progress())

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-# Where PYTHONSAFEPATH is set, Python does not look here.
+# If PYTHONSAFEPATH is set, Python does not search this folder by itself.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from telemetry.box import world
@@ -31,7 +31,7 @@ def main() -> int:
     options = parser.parse_args()
     run = replace(
         localised(options.command),
-        # Those of the caller that have a say in telemetry: the switch above all.
+        # The caller's variables that affect telemetry, above all the switch.
         environment={name: os.environ[name] for name in os.environ if CHANGES.fullmatch(name)},
         missing_hosts=world.DATA_HOSTS,
     )

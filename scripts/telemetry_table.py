@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-# Where PYTHONSAFEPATH is set, Python does not look here.
+# If PYTHONSAFEPATH is set, Python does not search this folder by itself.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from telemetry.capture.command_line import CHANGES, INFORMATION_OPTIONS, localised
@@ -92,7 +92,7 @@ def _notes(seen: Observation) -> Iterator[str]:
 
 
 def _compare_or_write(seen: Observation, options: argparse.Namespace) -> int:
-    # Not imported for --print, which has to work where there is nothing but stripepy-hic.
+    # Imported here because --print has to work where only stripepy-hic is installed.
     try:
         from telemetry.records import fields, findings, table
         from telemetry.table import documenting

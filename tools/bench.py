@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What a capture, a build and a verification cost, as ratios measured in one run.
+"""Measure what a capture, a build and a verification cost, as ratios of commands run in turn.
 
-Each pair of commands is run in turn, A B A B. Nothing is asserted.
+The two commands of a pair alternate: A B A B. Nothing is asserted.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class Cost(NamedTuple):
-    """What one run of a command took: wall time, and of the processor with all that it started."""
+    """What a command took: wall time, and processor time of all its processes, in seconds."""
 
     seconds: float
     processor: float
@@ -48,13 +48,13 @@ class Cost(NamedTuple):
 
 
 def alone(function: Callable[..., T], *arguments: object) -> T:
-    """Call a function in a new process, so that nothing that ran before counts as its own."""
+    """Call a function in a new process, so that what ran before does not count as its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def cost(arguments: Sequence[str], folder: Path, check: bool = True) -> Cost:
-    """Run a command to its end, without telemetry, and return what it took; in a new process."""
+    """Run a command without telemetry and return what it took; to be called through `alone`."""
     namespaces.adopt_orphans()
     start = time.perf_counter()
     subprocess.run(
@@ -66,7 +66,7 @@ def cost(arguments: Sequence[str], folder: Path, check: bool = True) -> Cost:
         check=check,
     )
     seconds = time.perf_counter() - start
-    # What outlives it is adopted: the server that forks supervisors ends a moment later.
+    # Also count what outlives it: the server that forks supervisors ends a moment later.
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()
@@ -81,7 +81,7 @@ def compare(
 ) -> None:
     """Measure two commands in turn and print the ratios of ours to the other.
 
-    A first round that warms up the caches is not counted. The ratio is the median of the rounds'
+    The first round, which warms up the caches, is not counted. We take the median of the rounds'
     own ratios, which does not change when the machine becomes slower or faster in between.
     """
     pairs = [(alone(cost, ours, folder), alone(cost, other, folder)) for _ in range(rounds + 1)][1:]
@@ -158,7 +158,6 @@ def verification() -> None:
 
 
 def main() -> int:
-    """Measure everything and print the ratios."""
     captures()
     build()
     verification()

@@ -1,4 +1,4 @@
-"""The Chromium of this machine, told to reach no other."""
+"""This machine's Chromium, and arguments that keep it from reaching any other machine."""
 
 import shutil
 import sys
@@ -7,13 +7,13 @@ ARGUMENTS = (
     "--no-sandbox",
     "--disable-background-networking",
     "--disable-component-update",
-    # A page that asks for another host is shown without what it asks for.
+    # A page that asks another host for something is shown without it.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 
 def found() -> str:
-    """Return its path; where there is none, end with a line that says what brings it."""
+    """Return its path; if it is missing, say how to install it and exit."""
     path = shutil.which("chromium")
     if path is None:
         print("chromium is missing: apt-get install chromium", file=sys.stderr)

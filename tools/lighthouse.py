@@ -30,7 +30,6 @@ def scores(address: str) -> dict[str, int]:
 
 
 def main() -> int:
-    """Run Lighthouse once."""
     with served(SITE) as address:
         found = scores(f"{address}telemetry.html")
     for name, least in LEAST.items():

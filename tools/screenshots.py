@@ -1,4 +1,4 @@
-"""Take pictures of the built pages, for people to look at."""
+"""Take screenshots of the built pages, for people to look at."""
 
 import sys
 from typing import Any

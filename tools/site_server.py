@@ -13,10 +13,9 @@ SITE = Path(__file__).resolve().parent.parent / "build" / "html"
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Sends the file that is asked for, or the page for what is not there."""
+    """Sends the file that is asked for, or the 404 page if it does not exist."""
 
     def do_GET(self) -> None:
-        """Answer a request."""
         path = Path(self.translate_path(self.path))
         if path.is_dir():
             path /= "index.html"
@@ -32,17 +31,17 @@ class Handler(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: a request is no finding."""
+        """Do not log requests."""
 
 
 def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server of a folder, on any free port if none is given; OSError if it is in use."""
+    """Return a server of a folder, by default on any free port; OSError if the port is in use."""
     return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))
 
 
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder; gives the address of its root."""
+    """Serve a folder, and yield the address of its root."""
     with server(folder) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}/"
@@ -50,7 +49,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def main() -> int:
-    """Serve the site on the port that the command line names, until it is interrupted."""
+    """Serve the site on the port that the command line names, until interrupted."""
     port = sys.argv[1]
     try:
         running = server(SITE, int(port))

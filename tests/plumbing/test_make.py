@@ -1,4 +1,4 @@
-"""The Makefile, among stand-ins that only write down what they are asked to do."""
+"""The Makefile, run with a stand-in for Python that only logs what it is asked to do."""
 
 import hashlib
 import os
@@ -34,9 +34,9 @@ Make = Callable[..., tuple[list[str], str]]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Run make beside a stand-in for Python: `make("table", NAME="a variable")`.
+    """Run make with a stand-in for Python: `make("table", NAME="a variable")`.
 
-    Returns what the stand-in wrote down, and what make complained of.
+    Returns what the stand-in logged, and what make printed as errors.
     """
     for name in ("Makefile", DOCS, DEV):
         shutil.copy(ROOT / name, tmp_path)

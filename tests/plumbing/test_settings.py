@@ -1,4 +1,4 @@
-"""Locks and workflows: what is installed is locked, and every door is narrow."""
+"""Locks and workflows: tests run with what builds the site, and permissions are minimal."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def test_a_workflow_has_no_right_that_its_job_did_not_ask_for(workflow: Path) ->
     for job in settings["jobs"].values():
         if "uses" in job:
             continue
-        # A bisection takes hours; without a limit, a run that hangs would take six.
+        # A bisection takes hours; without a limit, GitHub lets a job that hangs run for six.
         assert job["timeout-minutes"] <= 240
         if job["permissions"] != {"contents": "read"}:
             assert not any("run" in step for step in job["steps"]), "who may write runs nothing"

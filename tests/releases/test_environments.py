@@ -1,4 +1,4 @@
-"""Environments, what is kept of them, and the two commands as they are started."""
+"""Environments, what is kept of them, and what is said when something is missing."""
 
 import sys
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from telemetry.records.exits import UserError
 from telemetry.releases import environments, observations, summary
 from telemetry.releases.environments import Environment, UnresolvableError
 
-# A port of this machine on which nobody listens.
+# A port of this machine on which nothing listens.
 NO_INDEX = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple"}
 
 [CONTROL] = [run for run in observations.runs() if run.name == "command: download --list-only"]
 
 
 class Here(Environment):
-    """The environment of this interpreter."""
+    """The environment of this interpreter, in place of a new one."""
 
     @contextmanager
     def made(self) -> Iterator[Path]:
@@ -35,7 +35,7 @@ def test_runs_are_made_once_for_the_same_packages(tmp_path: Path) -> None:
     [destination] = summary.destinations(seen)
     assert destination.timeout > 0
     assert "content-type" in destination.headers
-    # There is no such release, so that this environment could not be made.
+    # This environment cannot be made, since there is no such release: the answer was kept.
     assert observations.kept(Environment(python, packages), [CONTROL], tmp_path) == seen
 
 

@@ -19,7 +19,7 @@ def sent(*values: str, types: Sequence[str] = ("int",), when: Condition = "alway
 
 
 def setup(**changed: object) -> Setup:
-    """The newest set-up of the committed history, with something changed."""
+    """Return the newest setup of the committed history, with something changed."""
     return releases.load().newest().model_copy(update=changed)
 
 
@@ -27,7 +27,7 @@ def test_every_setting_that_has_an_effect_is_tested_over_the_range_of_dependenci
     sending = [s.setup for s in releases.load().stretches if s.setup.state == "sends"]
     assert len(sending) > 1
     for seen in sending:
-        # The history may know settings that have no effect any more.
+        # The history may hold settings that no longer have an effect.
         assert set(seen.settings) >= set(observations.settings())
         assert set(seen.switches) == set(observations.SWITCHES)
 
@@ -97,14 +97,14 @@ def test_a_bisection_finds_each_release_that_changes_something(turns: tuple[int,
 
     def probe(release: int) -> int | None:
         probed.append(release)
-        # Neither the first nor the last can be had.
+        # Among those that cannot be had are the first and the last.
         return None if release % 7 == 1023 % 7 else sum(release >= turn for turn in turns)
 
     found = halved(range(1, 1024), probe, lambda a, b: a == b)
     assert [first for first, _, _ in found] == [2, *(turn for turn in turns if turn != 2)]
     assert [seen for _, _, seen in found] == [sum(f >= t for t in turns) for f, _, _ in found]
     assert found[-1][1] == 1022
-    # A release that cannot be had costs a look as well.
+    # A release that cannot be had costs a probe, too.
     assert len(probed) == len(set(probed)) <= 4 + len(turns) * (math.log2(1024) + 3)
 
 

@@ -1,4 +1,4 @@
-"""The daily check: it finds a change, and tells it before it asks for the cause."""
+"""The daily check: it finds a change, and reports it before it looks for the cause."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ LEAK = FieldSeen(part="span attribute", types=["string"], values=["x"], sent_by=
 
 @pytest.fixture
 def committed(monkeypatch: pytest.MonkeyPatch) -> Setup:
-    """The newest set-up of the committed history, whose release is the newest on the index."""
+    """The newest setup of the committed history, with its release made the newest on the index."""
     newest = releases.load().newest()
     known = [Release(Version(newest.release))]
     monkeypatch.setattr(environments, "releases", lambda _: known)

@@ -30,7 +30,7 @@ class Example(Record):
 
 
 class VerificationDetails(Record):
-    """What differs from one verification to the next; alone, it is no reason to write."""
+    """What may differ between verifications; the file is not rewritten for this alone."""
 
     date: str = Field(description="Day of the verification, UTC, ISO 8601.")
     commit: str = Field(
@@ -75,7 +75,7 @@ class OptionResult(Record):
 
 
 class SwitchResult(Record):
-    """What a variable and value that could switch telemetry off do."""
+    """The effect of a variable with a value that could switch telemetry off."""
 
     variable: str
     value: str
@@ -88,7 +88,7 @@ class SwitchResult(Record):
 
 
 class VariableResult(Record):
-    """What an environment variable that something below StripePy reads changes."""
+    """The effect of an environment variable that StripePy, or a library that it uses, reads."""
 
     variable: str
     value: str
@@ -96,7 +96,7 @@ class VariableResult(Record):
 
 
 class FieldResult(Record):
-    """What sends a field."""
+    """Which subcommands send a field, and which lines set it."""
 
     field: str
     success: list[str] = Field(description="Subcommands that send it when all goes well.")
@@ -108,7 +108,7 @@ class FieldResult(Record):
 
 
 class SurroundingResult(Record):
-    """A surrounding in which StripePy was run."""
+    """Surroundings in which StripePy was run."""
 
     name: str
     variables: list[str] = Field(description="The environment variables that it sets.")
@@ -124,7 +124,7 @@ class LineResult(Record):
 
 
 class Verification(Record):
-    """Every claim of the site on StripePy's telemetry, and the evidence for each."""
+    """Every claim that the site makes about StripePy's telemetry, with the evidence for each."""
 
     version: Literal[3] = Field(description="Version of this format.")
     stripepy_hic: str = Field(description="Release of stripepy-hic that was tested.")
@@ -138,9 +138,9 @@ class Verification(Record):
     this_run: VerificationDetails
 
     def settled(self, *, tested_as: "Verification") -> dict[str, Any]:
-        """Return what should be the same in another verification, which it is compared with.
+        """Return what should be the same in any verification that tests as much as `tested_as`.
 
-        If that could test less, what it could not is left out, and so are the runs that decided.
+        If that left claims untested, omit these, and all that depends on which runs were made.
         """
         not_tried = tested_as.not_tried()
         if not not_tried:

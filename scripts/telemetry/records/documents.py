@@ -1,6 +1,6 @@
-"""Committed documents: JSON with a schema made of its model, and TOML that is written by hand.
+"""Committed documents: JSON, whose schema is generated from its model, and hand-written TOML.
 
-One that is missing or malformed raises a UserError; `fix` is what brings it back.
+A missing or malformed document raises a UserError; `fix` says how to restore it.
 """
 
 import json
@@ -19,13 +19,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Record(BaseModel):
-    """Base of every model here: what it does not know is refused, and nothing changes it."""
+    """Base of every model here: frozen, and refusing unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def parsed(parse: Callable[[str], Value], path: Path, fix: str) -> Value:
-    """Read a file as `parse` does, which raises a ValueError for what it does not understand."""
+    """Parse a file with `parse`, which raises a ValueError for malformed text."""
     text = files.read(path, fix)
     try:
         return parse(text)
@@ -42,7 +42,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def validated(model: type[Model], data: object, path: Path, fix: str, entry: str = "") -> Model:
-    """Build a model from data read from a file; names the entry and the key of the first fault."""
+    """Validate data read from a file; an error names the entry and key of the first fault."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -65,5 +65,5 @@ def render_with_schema(document: BaseModel, path: Path) -> dict[Path, bytes]:
 
 
 def lines(document: object) -> list[str]:
-    """Return data as lines of JSON, for a comparison."""
+    """Return data as lines of JSON, to be compared."""
     return (json.dumps(document, indent=1) + "\n").splitlines(keepends=True)

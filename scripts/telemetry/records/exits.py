@@ -1,4 +1,4 @@
-"""How a command ends: exit statuses, errors that a reader can fix, and signals."""
+"""How a command ends: exit statuses, errors that a user can fix, and signals."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ class Exit(IntEnum):
 class UserError(Exception):
     """Something that the person at the keyboard can put right."""
 
-    message: str  # what is wrong and where; StripePy's own words follow on lines of their own
+    message: str  # what is wrong and where; StripePy's own error may follow on further lines
     fix: str  # what to do about it, in one line; a command where there is one
     status: Exit = Exit.USAGE  # exit status for the command that reports it
 
@@ -37,7 +37,7 @@ class UserError(Exception):
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
-    """End as after Ctrl+C, so that temporary folders are removed on the way out."""
+    """Exit as on Ctrl+C, so that temporary folders are removed on the way out."""
     raise KeyboardInterrupt(number)
 
 
@@ -53,11 +53,11 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def run(main: Callable[[], int]) -> NoReturn:
     """Call a command's main function and exit with its status.
 
-    An interruption ends with 128 plus the number of the signal, as shells report it.
+    If a signal interrupts it, the status is 128 plus the signal's number, as in a shell.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        # Without this folder, Python uses another one; libraries in other languages do not.
+        # If TMPDIR is unusable, Python takes another folder; libraries in other languages do not.
         os.environ["TMPDIR"] = tempfile.gettempdir()
         status = main()
         sys.stdout.flush()
@@ -69,7 +69,7 @@ def run(main: Callable[[], int]) -> NoReturn:
         print("interrupted: no file is half-written", file=sys.stderr)
         status = 128 + number
     except BrokenPipeError:
-        # The reader of our output has gone; keep Python from complaining at exit.
+        # The reader of our output has gone; stop Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 128 + signal.SIGPIPE
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""The dictionary of fields: load, validate, match against rows."""
+"""The dictionary of fields: loaded, validated and compared with rows."""
 
 import re
 from collections import Counter
@@ -55,37 +55,37 @@ SENSITIVITIES: Mapping[Sensitivity, str] = {
     "identifying with other data": "By itself it names nobody; together with data from elsewhere,"
     " it could help to find out who ran StripePy.",
 }
-"""Why a field belongs to a class."""
+"""Why a field belongs to each class."""
 
 MOMENTS: Mapping[Outcome, frozenset[When]] = {
     "success": frozenset({"always", "on success", "unless interrupted", "unless it fails early"}),
     "failure": frozenset({"always", "on failure", "unless interrupted"}),
     "interruption": frozenset({"always"}),
 }
-"""When a field has to be there, by how the run ended."""
+"""The values of `sent_by` with which a field must be sent, by how the run ended."""
 
 PERHAPS: Mapping[Outcome, frozenset[When]] = {
     "success": frozenset({"sometimes"}),
     "failure": frozenset({"sometimes", "unless it fails early"}),
     "interruption": frozenset({"sometimes", "on success", "unless it fails early"}),
 }
-"""When a field may be there besides, by how the run ended."""
+"""The values of `sent_by` with which a field may or may not be sent, likewise."""
 
 
 class Since(Record):
-    """The first release of a package that sends a field."""
+    """The first release of a package with which a field is sent."""
 
     package: Literal["stripepy-hic", "opentelemetry-sdk"]
     version: Annotated[str, AfterValidator(lambda text: str(Version(text)))]
 
     def reached_by(self, versions: Mapping[str, str]) -> bool:
-        """Whether the installed versions, by package, are this release or a later one."""
+        """Whether the installed version of the package is this one or later, or unknown."""
         installed = versions.get(self.package)
         return installed is None or Version(installed) >= Version(self.version)
 
 
 class Field(Record):
-    """What the site says of one field, or of a family; the top of the file explains every key."""
+    """What the site says about a field or a family; the top of the TOML file explains every key."""
 
     part: Part
     category: Category
@@ -115,12 +115,12 @@ class Field(Record):
         return self
 
     def when(self, subcommand: str) -> When | None:
-        """When a subcommand sends the field; None for never."""
+        """Return when a subcommand sends the field; None for never."""
         moments = cast("Mapping[str, When]", self.sent_by)
         return moments.get(subcommand, moments.get("*"))
 
     def accepts(self, row: Row) -> str:
-        """Why the dictionary does not allow a row's value; empty if it does."""
+        """Return why the entry does not allow a row's value; empty if it does."""
         if row.type not in self.type:
             return f"is of type {row.type}, documented as {' or '.join(self.type)}"
         if self.allowed is not None and row.value not in self.allowed:
@@ -131,10 +131,10 @@ class Field(Record):
 
 
 class Dictionary(dict[str, Field]):
-    """Every documented field by its name, families spelled out."""
+    """Every documented field by name, with each family expanded into its members."""
 
     def __init__(self, entries: Mapping[str, Field]) -> None:
-        # The key of each field's entry, and which member of its family the field is.
+        # By field: the key of its entry, and which member of a family it is; empty for no family.
         self.families = {
             key.replace("*", member): (key, member)
             for key, field in entries.items()
@@ -147,7 +147,7 @@ class Dictionary(dict[str, Field]):
     ) -> list[Finding]:
         """Compare what a run sent with what the site says, in both directions.
 
-        A field that came later than the installed versions, by package, is not expected.
+        A field that is newer than the installed `versions`, by package, is not expected.
         """
         moments, where = MOMENTS[outcome], files.shown(files.FIELDS)
         found = []
@@ -179,12 +179,12 @@ class Dictionary(dict[str, Field]):
         return name in self and self[name].varies != "no"
 
     def meaning(self, name: str, member: str = "") -> str:
-        """What a field's value says, with the family's member filled in, or a word for it."""
+        """Return a field's meaning, with `member`, by default its own, in place of `{name}`."""
         return self[name].meaning.replace("{name}", member or self.families[name][1])
 
 
 def load(path: Path = files.FIELDS) -> Dictionary:
-    """Read and validate the dictionary; a fault is named by file, entry and key."""
+    """Read and validate the dictionary; an error names the file, the entry and the key."""
     entries: dict[str, Field] = {}
     fix = "correct the entry"
     for key, entry in documents.read_toml(path).items():

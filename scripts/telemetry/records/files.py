@@ -41,11 +41,11 @@ def read(path: Path, fix: str) -> str:
 
 
 def replace(files: Mapping[Path, bytes]) -> None:
-    """Replace files of one folder: whoever reads them sees all of the old ones or all of the new.
+    """Replace files in one folder, so that `read` finds either all the old ones or all the new.
 
-    All are first written to a folder in there, which then gets its name: from then on, whoever
-    reads the files finishes what an interruption left undone. If they cannot be written, the old
-    ones stay intact.
+    The new files are written to a temporary folder beside the old ones, which is then renamed to
+    PENDING. From then on, `finish` moves them into place: it is called here, and by `read` in case
+    an interruption has left some behind. If writing fails, the old files stay intact.
     """
     [folder] = {path.parent for path in files}
     try:
@@ -70,10 +70,10 @@ def replace(files: Mapping[Path, bytes]) -> None:
 
 
 def finish(folder: Path) -> None:
-    """Put files in their places that an interrupted command had written for them."""
+    """Move pending files into place, including those that an interrupted command left."""
     with contextlib.suppress(FileNotFoundError):
         for ready in (folder / PENDING).iterdir():
-            # Somebody else may have moved it.
+            # Another process may have moved it already.
             with contextlib.suppress(FileNotFoundError):
                 ready.replace(folder / ready.name)
         (folder / PENDING).rmdir()

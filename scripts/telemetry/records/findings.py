@@ -47,7 +47,7 @@ class Finding:
 
 
 def show(found: Sequence[Finding], path: Path) -> None:
-    """Print findings on a file; on GitHub, each with an annotation there."""
+    """Print findings about a file; on GitHub, annotate the file with each as well."""
     for finding in found:
         print(finding)
         if os.environ.get("GITHUB_ACTIONS"):
@@ -66,16 +66,16 @@ def write_or_compare(
 ) -> list[Finding]:
     """Write generated files that belong together, or compare them with what is committed.
 
-    Prints "Up to date", "Updated", or the difference, which is a finding unless it is written.
+    Prints "Up to date", "Updated", or a diff; only the last is a finding.
 
     Args:
-        content: What the files should hold, by path, in one folder; messages name the first.
-        old: What the committed files say, as lines with their ends, apart from what may vary;
-            None if they are missing or cannot be read.
-        new: What they should say, likewise.
-        write: Whether to replace files that say something else.
-        kind: The finding for files that are outdated.
-        fix: The command that brings them up to date.
+        content: The new content by path, all in one folder; messages name the first path.
+        old: The committed content as lines with their line ends, without what may vary; None if
+            it is missing or cannot be read.
+        new: The new content, likewise.
+        write: Whether to replace files that differ.
+        kind: The kind of the finding for outdated files.
+        fix: The fix that this finding names.
     """
     name = files.shown(next(iter(content)))
     if old == new:
@@ -91,7 +91,7 @@ def write_or_compare(
 
 
 def committed(load: Callable[[], Value]) -> Value | None:
-    """Return what is committed; None, and a note, if it is missing or cannot be read."""
+    """Load what is committed; if it is missing or cannot be read, print a note and return None."""
     try:
         return load()
     except UserError as error:

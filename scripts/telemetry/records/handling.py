@@ -4,10 +4,10 @@ from telemetry.records import documents, files
 
 
 def load() -> dict[str, str]:
-    """Read the statements, by "section.key".
+    """Read the statements and facts, by "section.key".
 
-    The section `stated` holds sentences, `not_stated` what nobody has said; the others hold the
-    facts that they are made of: in a sentence, `{fact:section.key}` stands for one.
+    The sections `stated` and `not_stated` hold sentences; the others hold facts, for which
+    `{fact:section.key}` stands in a sentence.
     """
     return {
         f"{section}.{key}": str(value)

@@ -30,7 +30,7 @@ ChangeKind = Literal[
     "delay",
 ]
 
-OFF = "STRIPEPY_NO_TELEMETRY=1"  # StripePy's own switch, as it was set for every subcommand
+OFF = "STRIPEPY_NO_TELEMETRY=1"  # StripePy's own switch, which was tested with every subcommand
 
 
 class FieldSeen(Record):
@@ -96,12 +96,12 @@ class Setup(Record):
         return f"{self.state}: {self.reason}" if self.reason else self.state
 
     def settled(self) -> dict[str, Any]:
-        """What should be the same when it is run again, also with newer dependencies."""
+        """Return what should be the same when it is run again, even with newer dependencies."""
         return self.model_dump(exclude={"packages", "python", "delays", "runs"})
 
 
 class Change(Record):
-    """One difference between two set-ups."""
+    """One difference between two setups."""
 
     kind: ChangeKind
     what: str = Field(description="The field, variable or datum that differs.")
@@ -131,7 +131,7 @@ class Change(Record):
 
 
 def _turn(before: str, after: str) -> str:
-    """What is new and what is gone of a list."""
+    """Say which effects are new and which are gone, given the effects before and after."""
     was, is_ = before.split("; "), after.split("; ")
     new = [effect for effect in is_ if effect not in {*was, "no effect"}]
     gone = [effect for effect in was if effect not in {*is_, "no effect"}]
@@ -140,7 +140,7 @@ def _turn(before: str, after: str) -> str:
 
 
 class Step(Record):
-    """Two neighbours, and what changed from one to the other."""
+    """Two neighbouring releases, and what changed from one to the other."""
 
     package: str = Field(description="Package whose releases they are.")
     before: str
@@ -149,7 +149,7 @@ class Step(Record):
 
 
 class Stretch(Record):
-    """Releases of a dependency with which the newest StripePy does the same."""
+    """A range of releases of a dependency with which the newest StripePy does the same."""
 
     package: str = Field(description="The dependency.")
     first: str
@@ -187,12 +187,12 @@ class History(Record):
         return self.of("newest")[-1]
 
     def settled(self) -> dict[str, Any]:
-        """What should be the same when all is run again."""
+        """Return what should be the same when everything is run again."""
         return {
             "setups": [setup.settled() for setup in self.setups],
             "differences": [step.model_dump() for step in self.differences],
             "range": [setup.settled() for setup in self.range],
-            # Where the last ends, the next release of the package may follow any day.
+            # Without `last`: any day, a new release of the package may extend the last stretch.
             "stretches": [(s.package, s.first, s.setup.settled()) for s in self.stretches],
             "bisected": [step.model_dump() for step in self.bisected],
         }

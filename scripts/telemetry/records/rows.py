@@ -24,22 +24,22 @@ class Row:
 
 
 def format_value(value: Any) -> str:
-    """Write a value of JSON's types so that `read_value` gives it back, type included.
+    """Format a JSON value so that `read_value` returns it, type included.
 
-    Everything but a string is JSON. A string stands as it is, unless it could be taken for
-    something else (a number, a formula, an empty cell) or would not stay on its line; then it
-    is a JSON string.
+    Everything but a string is written as JSON, and so is a string that could be mistaken for
+    something else (a number, a formula, an empty cell) or that would break the line. Any other
+    string is written as it is.
     """
     return format_cell(value) if isinstance(value, str) else json.dumps(value)
 
 
 def format_cell(text: str) -> str:
-    """Write a text as one line that nothing takes for anything but a text."""
+    """Format a text as one line that no program takes for anything but text."""
     stands_as_it_is = (
         text.isprintable()
         and text == text.strip()
         and text != ""
-        # The last four begin what a spreadsheet would run as a formula.
+        # A spreadsheet evaluates a cell that begins with one of the last four as a formula.
         and not text.startswith(('"', "=", "+", "-", "@"))
         and read_value(text) is text
     )
@@ -54,14 +54,14 @@ def read_value(text: str) -> Any:
 
 
 def format_time(nanoseconds: int) -> str:
-    """Write a time since the epoch, in nanoseconds, as UTC to the nanosecond."""
+    """Format a time, in nanoseconds since the epoch, as UTC to the nanosecond."""
     seconds, fraction = divmod(nanoseconds, 10**9)
     whole = EPOCH + timedelta(seconds=seconds)
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{fraction:09}Z"
 
 
 def to_tsv(table: Sequence[tuple[str, str]]) -> str:
-    """Write (field, value) pairs as the text of a table: a header, then a line each."""
+    """Format (field, value) pairs as tab-separated values: a header, then one line per pair."""
     text = io.StringIO()
     csv.writer(text, delimiter="\t", lineterminator="\n").writerows([HEADER, *table])
     return text.getvalue()
@@ -74,6 +74,6 @@ def from_tsv(text: str) -> list[tuple[str, str]]:
 
 
 def columns(table: Sequence[tuple[str, str]]) -> str:
-    """Write (field, value) pairs for a terminal, one line each, the values below each other."""
+    """Format (field, value) pairs for a terminal, one line per pair, with the values aligned."""
     width = max(len(field) for field, _ in table)
     return "".join(f"{field:{width}}  {value}\n" for field, value in table)

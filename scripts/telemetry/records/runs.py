@@ -1,6 +1,6 @@
-"""A run of stripepy and what was observed of it: one pair of classes for every wing.
+"""A run of StripePy and what was observed of it, in the form that every wing uses.
 
-Needs nothing but Python, so that whoever has stripepy can capture a run.
+It imports only the standard library, so that a capture needs nothing beyond stripepy-hic.
 """
 
 import gzip
@@ -17,11 +17,11 @@ class Mode(StrEnum):
     """How a run is observed."""
 
     MEMORY = "in memory"  # its exporter is replaced by one that keeps what it is given
-    UNMODIFIED = "unmodified"  # as installed, in namespaces where only our servers exist; on Linux
+    UNMODIFIED = "unmodified"  # as installed, in Linux namespaces that hold only our servers
 
 
 class Network(StrEnum):
-    """What an unmodified run meets when it wants to reach its collector."""
+    """What an unmodified run meets when it tries to reach its collector."""
 
     ANSWERS = "the collector answers"
     REFUSED = "the connection is refused"
@@ -45,13 +45,13 @@ class Network(StrEnum):
 
     @property
     def waits(self) -> bool:
-        """Whether a run spends its time waiting for an answer."""
+        """Whether a run spends most of its time waiting for an answer or between retries."""
         refusals = {Network.BAD_REQUEST, Network.NOT_FOUND, Network.ERROR, Network.REDIRECT}
         return self not in {Network.ANSWERS, *refusals}
 
 
 class Ending(StrEnum):
-    """How a run is brought to its end."""
+    """How a run ends, or is made to end."""
 
     NORMAL = "by itself"
     CLOSED_PIPE = "whoever reads its output has gone"
@@ -67,54 +67,53 @@ class Ending(StrEnum):
 
     @property
     def kills(self) -> bool:
-        """Whether a process ends at once; Python turns SIGINT into an error."""
+        """Whether it kills a process at once; Python turns SIGINT into an exception."""
         return self.signal is not None and self is not Ending.SIGINT
 
 
-Folder = Literal["work", "home", "temporary"]  # a folder of a run's own
+Folder = Literal["work", "home", "temporary"]  # one of a run's own folders
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run and its condition."""
+    """A command to run, and the conditions under which it runs."""
 
-    name: str  # what the run is called; tells it apart from every other
+    name: str  # unique name
     argv: tuple[str, ...]  # arguments after `stripepy`
     mode: Mode = Mode.UNMODIFIED  # how it is observed
-    # Variables to set on top; `{home}` stands for the home folder, `{files}` for the world's
-    # folder, `{authority}` and `{certificate}` for PEM files of the collector's authority and of a
-    # client.
+    # Further variables; `{home}` stands for the home folder, `{files}` for the world's folder, and
+    # `{authority}` and `{certificate}` for the PEM files of the collector's CA and of a client.
     environment: Mapping[str, str] = field(default_factory=dict)
-    # Files to find in the working directory by name: paths, from the world's folder.
+    # Input files: path, absolute or from the world's folder, by name in the working directory.
     inputs: Mapping[str, str] = field(default_factory=dict)
-    # Files to find in the home folder: text by name; `{host}` is the collector's.
+    # Files in the home folder: text by name; `{host}` stands for the collector's host name.
     home_files: Mapping[str, str] = field(default_factory=dict)
-    # Whether matplotlib finds its list of fonts there, which takes time to make.
+    # Whether the home folder holds matplotlib's list of fonts, which takes time to make.
     fonts: bool = False
-    network: Network = Network.ANSWERS  # what it meets when it wants to reach its collector
-    ending: Ending = Ending.NORMAL  # how it is brought to its end
-    # What it has to say before a signal comes; empty if that comes when its output has begun.
+    network: Network = Network.ANSWERS  # what it meets on the way to its collector
+    ending: Ending = Ending.NORMAL  # how it ends, or is made to end
+    # Text on stderr after which the signal is sent; if empty, it is sent when output begins.
     ends_after: str = ""
-    # Files to take into the world's folder: name there by name in the working directory.
+    # Files to copy to the world's folder: name there, by name in the working directory.
     keep: Mapping[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()  # words before `stripepy`
     trusts: bool = True  # whether it is told to trust the collector's certificate
-    timed: bool = False  # whether it goes before others and prints at once, to be timed
-    watched: bool = False  # whether the watcher looks at it from inside
+    timed: bool = False  # whether it is timed: it runs before others, and unbuffered
+    watched: bool = False  # whether the watcher is loaded into it
     terminal: bool = False  # whether its input and output are a terminal
-    read_only: tuple[Folder, ...] = ()  # which of its folders allow no writing
-    full: tuple[Folder, ...] = ()  # which of its folders have no space
-    user: int | None = None  # the user's id; None for the one outside
-    markers: tuple[str, ...] = ()  # empty files to find by these paths, in the root folder or /run
-    hosts: tuple[str, ...] = ()  # names that its command line asks for, and that exist
-    missing_hosts: tuple[str, ...] = ()  # names that it asks for, and that do not exist
-    changed: str = ""  # what is not as installed, in words; empty if all is
-    timeout: float = 120.0  # seconds after which it is ended
-    typed: tuple[str, ...] = ()  # what its user typed for `argv`, with whole paths
+    read_only: tuple[Folder, ...] = ()  # which of its folders are read-only
+    full: tuple[Folder, ...] = ()  # which of its folders have no space left
+    user: int | None = None  # the user's id; None for the caller's
+    markers: tuple[str, ...] = ()  # paths of empty files to create, in the root folder or /run
+    hosts: tuple[str, ...] = ()  # hosts that its command line needs, and that exist
+    missing_hosts: tuple[str, ...] = ()  # hosts that it needs, and that do not exist
+    changed: str = ""  # what is not as installed, in words; empty if everything is
+    timeout: float = 120.0  # seconds after which it is killed
+    typed: tuple[str, ...] = ()  # the arguments as the user typed them
 
     @property
     def subcommand(self) -> str:
-        """The subcommand, as the dictionary names it; for plots with their kind."""
+        """The subcommand as the dictionary names it, including the kind of plot."""
         return " ".join(self.argv[: 2 if self.argv[:1] == ("plot",) else 1])
 
     @property
@@ -129,7 +128,7 @@ class Run:
 
     @property
     def fits_memory(self) -> bool:
-        """Whether an observation in memory would show what this run is made for."""
+        """Whether capturing it in memory would still show what this run is for."""
         return (
             self.network is Network.ANSWERS
             and self.ending is Ending.NORMAL
@@ -156,7 +155,7 @@ class Request:
 
     @property
     def body(self) -> bytes:
-        """The body, decompressed; as it came if that cannot be done."""
+        """The body, decompressed if possible."""
         try:
             match self.header("content-encoding"):
                 case "gzip":
@@ -173,18 +172,18 @@ class Wire:
     """What an unmodified run did to the world around it."""
 
     requests: tuple[Request, ...] = ()  # what reached the collector
-    fetches: tuple[Request, ...] = ()  # what reached the hosts of the data that it asked for
+    fetches: tuple[Request, ...] = ()  # what reached the hosts of data sets
     look_ups: tuple[str, ...] = ()  # names that the name server was asked for
     tunnels: tuple[tuple[str, Mapping[str, str]], ...] = ()  # requests to the proxy, with headers
     connections: int = 0  # how many connections the collector accepted
-    hellos: tuple[bytes, ...] = ()  # how each connection to a server began, in the clear
+    hellos: tuple[bytes, ...] = ()  # how each connection to a server began, unencrypted
     waited: tuple[float, ...] = ()  # seconds after which a client that got no answer hung up
     left_running: tuple[str, ...] = ()  # command lines of processes that it left behind
     host_name: str = ""  # what the machine was called
 
 
-class NotTried(Exception):  # noqa: N818 -- no error: an answer
-    """This machine cannot show what is asked for."""
+class NotTried(Exception):  # noqa: N818 -- an answer, not an error
+    """This machine cannot show what was asked for."""
 
 
 NO_NAMESPACES = "this machine allows no network namespaces"
@@ -195,38 +194,38 @@ class Observation:
     """What was seen of a run."""
 
     run: Run
-    exit_status: int = 0  # exit status; minus the number of the signal that ended it
-    timed_out: bool = False  # whether it had to be ended
+    exit_status: int = 0  # minus the signal's number if a signal ended it
+    timed_out: bool = False  # whether it was killed at its time-out
     started: float = 0.0  # when its process was started, in seconds since the epoch
     ended: float = 0.0  # when its process had ended, in seconds since the epoch
     last_output: float = 0.0  # when it last printed something, likewise; 0 if it never did
     stdout: str = ""  # what it printed
     stderr: str = ""  # what it printed as messages and errors
     bodies: tuple[bytes, ...] = ()  # the ExportTraceServiceRequest of each message, serialised
-    attempts: tuple[str, ...] = ()  # what it tried to reach but the collector and its hosts
-    # SHA-256 of each file that it made, changed or removed, by path in its private folder; empty
-    # for an empty folder, and for what was removed.
+    attempts: tuple[str, ...] = ()  # what it tried to reach besides the collector and its hosts
+    # SHA-256 of each file that it created, changed or removed, by path in its private folder; empty
+    # for removed files and for empty folders.
     files: Mapping[str, str] = field(default_factory=dict)
-    folder: str = ""  # the whole path of its working directory
+    folder: str = ""  # absolute path of its working directory
     seen_on_wire: Wire | None = None  # what only an unmodified run shows; None for one in memory
     # In memory only:
     exporters: tuple[Mapping[str, Any], ...] = ()  # what each OTLP exporter was constructed with
-    versions: Mapping[str, str] = field(default_factory=dict)  # by package, and of "python"
+    versions: Mapping[str, str] = field(default_factory=dict)  # installed, by package or "python"
     missing: str = ""  # why stripepy or OpenTelemetry could not be imported
     provided: bool = False  # whether a tracer provider was set before StripePy's
-    finished: bool = False  # whether stripepy's main function came to its end
+    finished: bool = False  # whether stripepy's main function returned or raised
     # If it was watched:
-    variables: tuple[str, ...] = ()  # environment variables that were asked for by name
-    parser: tuple[Mapping[str, Any], ...] = ()  # the program's own, command by command
-    # What was added to or removed from the private root folder and places for temporary files; and
-    # if it was watched, what it did to files anywhere else.
+    variables: tuple[str, ...] = ()  # names of environment variables that it read
+    parser: tuple[Mapping[str, Any], ...] = ()  # its argument parser, command by command
+    # What it added to or removed from the private root folder and temporary folders; if it was
+    # watched, also the files that it changed anywhere else.
     written_elsewhere: tuple[str, ...] = ()
     not_tried: str = ""  # why the run could not be made here; empty if it was
     fault: str = ""  # why nothing was seen of it, though it was made; empty if something was
 
     @property
     def body(self) -> bytes:
-        """All bodies as one ExportTraceServiceRequest: concatenation is how protobuf merges."""
+        """All bodies as one ExportTraceServiceRequest: protobuf merges by concatenation."""
         return b"".join(self.bodies)
 
     @property
@@ -238,5 +237,5 @@ class Observation:
 
     @property
     def seconds_at_exit(self) -> float:
-        """How long it took to end after its last output; for a timed run, which buffers none."""
+        """Seconds from its last output to its end; only for timed runs, which do not buffer."""
         return self.ended - self.last_output

@@ -15,7 +15,7 @@ FIX = "make table"
 
 
 class CaptureDetails(Record):
-    """What differs by run, machine or installation; a change of it alone is no reason to write."""
+    """What may differ by run, machine or installation; files are not rewritten for this alone."""
 
     python: str
     opentelemetry_sdk: str
@@ -46,14 +46,14 @@ class Provenance(Record):
 
 @dataclass(frozen=True)
 class Documented:
-    """What is kept of a run."""
+    """What is committed of the documented run."""
 
     table: list[tuple[str, str]]  # (field, value) pairs
     message: str  # what it sent, as OTLP JSON
     provenance: Provenance  # where both come from
 
     def settled(self, dictionary: Dictionary) -> dict[str, str]:
-        """Return every value that should be the same in the next run of the command, by name."""
+        """Return every value that should be the same whenever the command is run, by name."""
         origin = self.provenance
         return {
             **{field: text for field, text in self.table if not dictionary.varies(field)},
@@ -64,7 +64,7 @@ class Documented:
         }
 
     def lines(self, dictionary: Dictionary) -> list[str]:
-        """Return the command, every field in its order, and every value that should not vary."""
+        """Return the command, every settled value and every field in order, for comparison."""
         settled = self.settled(dictionary)
         fields = {field: settled.pop(field, "(varies)") for field, _ in self.table}
         pairs = {"command": self.provenance.command, **settled, **fields}
@@ -72,7 +72,7 @@ class Documented:
 
 
 def load(table: Path = files.TABLE) -> Documented:
-    """Read what is committed; all of it has to be of the same run."""
+    """Read the committed files, all of which must come from the same run."""
     origin = documents.load(Provenance, files.PROVENANCE, FIX)
     texts = []
     for path, digest in ((table, origin.table_sha256), (files.MESSAGE, origin.message_sha256)):

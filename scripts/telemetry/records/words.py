@@ -1,9 +1,9 @@
-"""Words: how lists and effects are told, in records, findings and pages alike."""
+"""How lists and effects are put into words, in records, findings and pages alike."""
 
 import re
 from collections.abc import Sequence
 
-# What is added is a field, unless something else is said.
+# An effect is on a field unless it names a header.
 EFFECT = re.compile(r"(?P<verb>adds|changes|removes)(?: the (?P<what>header))? (?P<name>`[^`]+`)")
 
 NAMED = 2  # how many effects of a kind are named
@@ -23,7 +23,7 @@ def capitalised(text: str) -> str:
 
 
 def summed_up(effects: Sequence[str]) -> str:
-    """Effects of a variable as one text: "adds the fields `a`, `b` and three more"."""
+    """Sum up a variable's effects in one text: "adds the fields `a`, `b` and three more"."""
     kinds: dict[tuple[str, str], list[str]] = {}
     others = []
     for effect in effects:

@@ -1,4 +1,4 @@
-"""What changed from one set-up to another, and since when the dictionary says so."""
+"""What changed between setups, and whether the dictionary's `since` agrees with the history."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -8,9 +8,9 @@ from telemetry.records.releases import Change, ChangeKind, History, Setup, Step,
 
 
 def changes(before: Setup, after: Setup) -> list[Change]:
-    """Return what differs from one set-up to another: fields first, then all around them.
+    """Return what differs from one setup to another: fields first, then everything else.
 
-    What was tested with only one of them is no difference.
+    What was tested with only one of them does not count. If the states differ, nothing else does.
     """
     return [
         Change(kind=kind, what=what, before=then, after=now)
@@ -34,13 +34,13 @@ def _changes(before: Setup, after: Setup) -> Iterator[tuple[ChangeKind, str, str
             yield kind, what, text, is_[kind, what]
     for what, then in before.delays.items():
         now = after.delays.get(what, then)
-        # More than the exporter's random part and a busy machine explain.
+        # Less could be the exporter's random back-off, or a busy machine.
         if max(then, now) > 2 * min(then, now) + 3:
             yield "delay", what, str(then), str(now)
 
 
 def _described(setup: Setup) -> Iterator[tuple[tuple[ChangeKind, str], str]]:
-    """Everything that can differ, in words, by its kind and its name."""
+    """Yield everything that can differ, in words, by kind and name."""
     for name, field in setup.fields.items():
         senders = (f"{s} {when}".removesuffix(" always") for s, when in field.sent_by.items())
         yield ("type", name), ", ".join(field.types)
@@ -73,7 +73,7 @@ def steps(stretches: Sequence[Stretch]) -> list[Step]:
 
 
 def since_faults(history: History, dictionary: Dictionary) -> dict[str, str]:
-    """Return fields whose `since` is not what the history shows, each with what it shows."""
+    """Return each field whose `since` contradicts the history, with what the history shows."""
     faults: dict[str, str] = {}
     oldest_last = reversed(history.setups)
     came = {name: ("stripepy-hic", s.release) for s in oldest_last for name in s.fields}

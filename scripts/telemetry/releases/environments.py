@@ -1,6 +1,6 @@
-"""Releases on the package index, and environments of them, made by uv out of its own cache.
+"""Releases on the package index, and environments for them, which uv makes from its own cache.
 
-Whatever cannot be fetched, or is not there, raises a UserError.
+Whatever does not exist or cannot be fetched raises a UserError.
 """
 
 import json
@@ -30,11 +30,11 @@ class Release:
     """A release that can be installed without building it."""
 
     version: Version
-    uploaded: str = ""  # when its first wheel was, ISO 8601; empty if the index does not say
+    uploaded: str = ""  # time of its first wheel, ISO 8601; empty if the index does not say
 
 
 def releases(package: str) -> list[Release]:
-    """Return every release that has a wheel and was not withdrawn, oldest first."""
+    """Return every release that has a wheel that was not yanked, oldest first."""
     try:
         with PyPISimple(_index() or PYPI_SIMPLE_ENDPOINT) as index:
             files = index.get_project_page(package, timeout=60).packages
@@ -50,18 +50,18 @@ def releases(package: str) -> list[Release]:
 
 
 def _index() -> str:
-    """The index that the user has chosen; empty for the usual one."""
+    """Return the package index that the user has chosen; empty for the default one."""
     variables = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
     return next(filter(None, map(os.environ.get, variables)), "")
 
 
 class UnresolvableError(UserError):
-    """No set of packages fits what was asked for."""
+    """No set of packages satisfies the requirements."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment, still to be made: a Python, and every package with its version."""
+    """An environment yet to be made: a Python, and every package with its version."""
 
     python: Path
     requirements: tuple[str, ...]
@@ -72,7 +72,7 @@ class Environment:
 
     @contextmanager
     def made(self) -> Iterator[Path]:
-        """Make it in a temporary folder; the Python inside is there as long as the context."""
+        """Make it in a temporary folder for as long as the context; yield its Python."""
         with tempfile.TemporaryDirectory(prefix="tl-") as name:
             venv = str(Path(name, "venv"))
             _uv("venv", "--python", str(self.python), venv)
@@ -81,14 +81,14 @@ class Environment:
 
 
 def resolve(wanted: Sequence[str], *flags: str, python: Path = Path(sys.executable)) -> Environment:
-    """Choose a version of every package, from wheels alone; flags are those of `uv pip compile`."""
+    """Choose a version of every package, from wheels only; `flags` go to `uv pip compile`."""
     bare = ("--no-header", "--no-annotate")
     command = ("pip", "compile", *bare, *WHEELS, "--python", str(python), *flags, "-")
     return Environment(python, tuple(_uv(*command, text="\n".join(wanted)).split()))
 
 
 def required_by(requirement: str, python: Path = Path(sys.executable)) -> list[str]:
-    """Return what a package itself requires, its extras apart."""
+    """Return what a package itself requires, without its extras."""
     code = "import importlib.metadata as m, json, sys; print(json.dumps(m.requires(sys.argv[1])))"
     alone = ("--isolated", "--no-project", "--no-build", "--python", str(python))
     package = requirement.partition("==")[0]
@@ -97,8 +97,8 @@ def required_by(requirement: str, python: Path = Path(sys.executable)) -> list[s
 
 
 def pythons(versions: Iterable[str]) -> dict[str, Path]:
-    """Return those of some Pythons that are installed, by feature version."""
-    # Of those that pyenv keeps, uv alone sees what is in use.
+    """Return the paths of those Pythons that are installed, by version (such as "3.13")."""
+    # Of pyenv's Pythons, uv by itself finds only those in use.
     kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin")
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, kept)])
     found = {}
@@ -109,7 +109,7 @@ def pythons(versions: Iterable[str]) -> dict[str, Path]:
 
 
 def _uv(*arguments: str, text: str = "", **environment: str) -> str:
-    """Have uv do something, with the index that every other question goes to; what it prints."""
+    """Run uv with the index that `releases` uses, and return what it prints."""
     if index := _index():
         environment["UV_DEFAULT_INDEX"] = index
     done = subprocess.run(
@@ -122,7 +122,7 @@ def _uv(*arguments: str, text: str = "", **environment: str) -> str:
     )
     if done.returncode == 0:
         return done.stdout
-    # Before its error come warnings and progress.
+    # Warnings and progress come before the error.
     _, _, error = done.stderr.partition("error: ")
     lines = error.strip().splitlines() or [f"exit status {done.returncode}"]
     reason = lines[:2][-1].strip().removeprefix("cause: ")

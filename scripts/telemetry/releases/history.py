@@ -1,6 +1,6 @@
-"""The making of a history: environments are made, and the same runs made in each.
+"""How a history is compiled: the same runs are made in one environment after another.
 
-Whatever cannot be fetched, or observed here, raises a UserError.
+Whatever cannot be fetched, or observed on this machine, raises a UserError.
 """
 
 import platform
@@ -37,17 +37,17 @@ FLAGS: dict[Dependencies, tuple[str, ...]] = {
     "newest": (),
     "pre-releases": ("--prerelease", "allow"),
 }
-"""How uv is asked for each choice of dependencies of the newest release."""
+"""Flags of `uv pip compile` for each choice of dependencies of the newest release."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A release to be looked at with a Python, and with one choice of dependencies."""
+    """A release to run with one Python and one choice of dependencies."""
 
     release: Release
     dependencies: Dependencies
     python: Path = Path(sys.executable)
-    pin: str = ""  # what is asked for besides, if the choice is "pinned"
+    pin: str = ""  # a further requirement, for the choice "pinned"
 
 
 Look = Callable[[Job], Setup]
@@ -55,24 +55,24 @@ Look = Callable[[Job], Setup]
 
 @cache
 def resolve(job: Job) -> Environment:
-    """Choose the packages; raises NotTried if it cannot be told what they were."""
+    """Choose the packages; raises NotTried if those of its time cannot be known."""
     flags = FLAGS.get(job.dependencies, ())
     release = job.release.version
     wanted = [f"{STRIPEPY}[all]=={release}", *filter(None, [job.pin])]
     if job.dependencies == "contemporary":
         if not job.release.uploaded:
             raise NotTried("the package index does not say when it was uploaded")
-        # uv leaves out what was uploaded at that very moment: the release itself.
+        # uv also excludes what was uploaded at that very moment: the release itself.
         moment = datetime.fromisoformat(job.release.uploaded) + timedelta(seconds=1)
         flags = ("--exclude-newer", moment.isoformat(timespec="seconds"))
     elif job.dependencies == "lowest-direct":
-        # To uv, what StripePy asks for is not direct, unless we ask for it ourselves.
+        # To uv, StripePy's own requirements are not direct ones unless we repeat them.
         wanted += environments.required_by(f"{STRIPEPY}=={release}", job.python)
     return environments.resolve(wanted, *flags, python=job.python)
 
 
 def looking(dictionary: Dictionary, tell: Callable[[Setup], None] = lambda _: None) -> Look:
-    """Return a function that runs the release of a job, once, and tells what it sent."""
+    """Return a function that makes the runs of a job once, and passes its setup to `tell`."""
 
     @cache
     def look(job: Job) -> Setup:
@@ -115,12 +115,12 @@ def _setup(
 
 
 def jobs(release: Release) -> list[Job]:
-    """Return a release as it was when it came out, and as it is installed today."""
+    """Return the jobs for a release: with the dependencies of its time, and with today's."""
     return [Job(release, "contemporary"), Job(release, "newest")]
 
 
 def compile_history(look: Look) -> History:
-    """Look at every release, and at the newest with all that it may be installed with."""
+    """Run every release, and the newest over its range of dependencies and Pythons."""
     releases = environments.releases(STRIPEPY)
     newest, here = releases[-1], "{}.{}".format(*sys.version_info)
     others = environments.pythons(python for python in PYTHONS if python != here)
@@ -152,10 +152,10 @@ def compile_history(look: Look) -> History:
 def bisect(
     package: str, release: Release, look: Look, *, low: str = "", high: str = ""
 ) -> list[Stretch]:
-    """Divide the releases of a dependency, oldest first, where a release of StripePy changed.
+    """Divide the releases of a dependency, oldest first, into stretches for a release of StripePy.
 
-    Everything else is as new as it can be together with each. Without `low` and `high`, it is from
-    the lowest release that is accepted to the newest.
+    Every other package is as new as each of them allows. `low` and `high` default to the lowest
+    release that StripePy accepts and to the newest.
     """
     package = canonicalize_name(package)
     newest = resolve(Job(release, "newest")).packages
@@ -169,7 +169,7 @@ def bisect(
 
     def probe(version: Version) -> Setup | None:
         setup = look(Job(release, "pinned", pin=f"{package}=={version}"))
-        # Without packages, nothing fitted together with that release.
+        # There are no packages if uv found none that fit that release.
         return setup if setup.packages else None
 
     known = [r.version for r in environments.releases(package) if not r.version.is_prerelease]
@@ -192,10 +192,10 @@ def halved(
     probe: Callable[[Known], Probed | None],
     same: Callable[[Probed, Probed], bool],
 ) -> list[tuple[Known, Known, Probed]]:
-    """Divide releases, oldest first, where something changed; a change taken back goes unseen.
+    """Bisect releases, oldest first, into stretches; a change that is later undone goes unseen.
 
-    A release is probed once at most; one that cannot be had, which gives None, is passed over.
-    Returns first and last of each stretch without a change, and what was seen with the first.
+    Each release is probed at most once; one that gives None cannot be had, and is passed over.
+    Returns the first and last release of each stretch, and what probing the first gave.
     """
     seen: dict[int, Probed] = {}
 

@@ -1,6 +1,6 @@
-"""The same runs for every release, made in its environment, and kept for the next time.
+"""The runs that are the same for every release, made in its environment and kept on disk.
 
-Whatever cannot be fetched, or observed here, raises a UserError.
+Whatever cannot be fetched, or observed on this machine, raises a UserError.
 """
 
 import ast
@@ -30,13 +30,13 @@ BROKEN = "broken.hic"
 PASSWORDS = "passwords"
 TIMEOUT = 90.0
 
-# Releases up to 1.2.1 now and then hang with hictkpy 1.4, where they fork; nothing of that is
-# an answer to the question that is asked here.
+# Releases up to 1.2.1 sometimes hang with hictkpy 1.4 when they fork. This says nothing about
+# telemetry, so we try again.
 TRIES = 4
 
 CALL = ("call", "sample.hic", "10000")
 CONTROL = ("download", "--list-only")  # the quickest run that succeeds without a network
-FETCHED = ("download", "--name", "ENCFF993FGR")  # data that are kept elsewhere than the collector
+FETCHED = ("download", "--name", "ENCFF993FGR")  # a data set, which is not kept on the collector
 _PLOT = ("plot.png", "--dpi", "20")
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
@@ -54,12 +54,12 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
         for kind in ("pd", "pseudodistribution", "hist", "stripe-hist")
         for argument in (RESULT, BROKEN)
     ),
-    # Without a network nothing can be fetched; to list what there is takes none.
+    # Without a network, data sets can be listed, but not fetched.
     CONTROL,
     ("download", "--name", "no-such-data-set"),
     FETCHED,
 )
-"""Every subcommand: first the arguments with which it can succeed, then others."""
+"""Every subcommand, first with arguments with which it can succeed, then with others."""
 
 SWITCHES = (
     OFF,
@@ -75,20 +75,20 @@ EXPECTED = (
     "OTEL_EXPORTER_OTLP_ENDPOINT=http://zqx.example:4318/ZqxPath",
     f"NETRC={PASSWORDS}",
 )
-"""Settings that one would expect to have an effect."""
+"""Settings that could be expected to have an effect."""
 
-# For the settings that the exporter is given.
+# It shows the settings that StripePy gives its exporter.
 EXPORTER = Run("exporter", CONTROL, Mode.MEMORY, timeout=TIMEOUT)
 
 Seen = dict[str, Observation]
-"""Observations by the names of their runs, with that of `EXPORTER`."""
+"""Observations by the names of their runs, including `EXPORTER`."""
 
 
 def settings() -> list[str]:
-    """Return what is tested of a user's own settings, each as VARIABLE=VALUE.
+    """Return which of a user's own settings are tested, each as VARIABLE=VALUE.
 
-    Every setting that has an effect with the locked packages, and those in `EXPECTED`; none that
-    names a certificate file.
+    These are those that have an effect with the locked packages, unless they name a file, and those
+    in `EXPECTED`; `SWITCHES` are tested separately.
     """
     effective = [
         f"{seen.variable}={seen.value}"
@@ -99,7 +99,7 @@ def settings() -> list[str]:
 
 
 def runs() -> list[Run]:
-    """Return every run, named by its topic; `call` makes what others read, and comes first."""
+    """Return every run, named after its topic; `call` comes first, since others read its result."""
     commands = [_run("command", argv) for argv in COMMANDS]
     first = (next(of) for _, of in groupby(commands, key=lambda run: run.subcommand))
     return [
@@ -109,7 +109,7 @@ def runs() -> list[Run]:
         *(_run("setting", CONTROL, setting) for setting in settings()),
         *(
             replace(_run("", CONTROL), name=f"delay: {network}", network=network, timed=True)
-            # A firewall does either.
+            # A firewall causes one or the other.
             for network in (Network.REFUSED, Network.BLACK_HOLE)
         ),
     ]
@@ -133,7 +133,7 @@ def _run(topic: str, argv: tuple[str, ...], setting: str = "") -> Run:
 
 
 def kept(environment: Environment, runs: Sequence[Run], folder: Path = KEPT) -> Seen:
-    """Return what runs do in an environment, which is made only if the folder does not tell."""
+    """Return what runs do in an environment, which is made only if `folder` lacks them."""
     path = folder / f"{_digest(environment, runs)}.pickle"
     if not path.exists():
         with environment.made() as interpreter:
@@ -145,7 +145,7 @@ def kept(environment: Environment, runs: Sequence[Run], folder: Path = KEPT) -> 
 
 
 def made(interpreter: Path, runs: Sequence[Run]) -> Seen:
-    """Make runs with the console script beside an interpreter; what others read is made first."""
+    """Make runs with the console script beside an interpreter, first those that others build on."""
     if not have_namespaces():
         fix = "allow network namespaces, or run it on another Linux machine"
         raise UserError(NO_NAMESPACES, fix, Exit.NOT_CAPTURED)
@@ -172,7 +172,7 @@ def _fill(folder: Path) -> None:
 
 
 def _digest(environment: Environment, runs: Sequence[Run]) -> str:
-    """Return a name for everything that observations depend on."""
+    """Return a digest of everything that the observations depend on."""
     code = "import platform, sys; print(sys.version, platform.platform())"
     python = subprocess.run(
         [environment.python, "-c", code], capture_output=True, text=True, check=True
@@ -183,7 +183,7 @@ def _digest(environment: Environment, runs: Sequence[Run]) -> str:
 
 
 def _code() -> Iterator[str]:
-    """The code that observes, without comments and docstrings."""
+    """Yield the code that observes, without comments and docstrings."""
     library = files.SCRIPTS / "telemetry"
     for path in (path for pattern in OBSERVING for path in sorted(library.glob(pattern))):
         yield ast.dump(_WithoutTexts().visit(ast.parse(path.read_bytes())))

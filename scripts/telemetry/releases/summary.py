@@ -1,4 +1,4 @@
-"""What the runs of one environment sent, put together."""
+"""What the runs in one environment sent, summed up."""
 
 import re
 from collections import Counter, defaultdict
@@ -19,9 +19,9 @@ def of(seen: Seen, topic: str) -> list[Observation]:
 
 
 def state(seen: Seen) -> tuple[State, str]:
-    """Return whether a release sends, and if that cannot be told, why."""
+    """Return whether a release sends anything; if it cannot run or be judged, also why."""
     commands = of(seen, "command")
-    # A run that reaches out with nothing to fetch may be sending: it is not silent.
+    # A run that reaches out with nothing to fetch may be sending something: it is not silent.
     if any(o.attempts for o in commands if o.run.argv != FETCHED):
         return "not tried", "it tries to reach something other than its collector"
     if any(o.wire.connections and not o.bodies for o in commands):
@@ -34,7 +34,7 @@ def state(seen: Seen) -> tuple[State, str]:
 
 
 def fields(seen: Seen, dictionary: Dictionary, release: str) -> dict[str, FieldSeen]:
-    """Return every field that was sent, by name; not what is only derived."""
+    """Return every field that was sent, by name, without derived ones."""
     sent = [(o, otlp.rows(o.body)) for o in of(seen, "command") if o.bodies]
     by_name = defaultdict[str, list[Row]](list)
     for row in (row for _, rows in sent for row in rows if row.part != "derived"):
@@ -57,7 +57,7 @@ def fields(seen: Seen, dictionary: Dictionary, release: str) -> dict[str, FieldS
 
 
 def _condition(cases: set[tuple[bool, bool]]) -> Condition | None:
-    """When a field is sent, from whether a run succeeded and whether it sent the field."""
+    """Return when a field is sent, given for each run whether it succeeded and sent the field."""
     if not any(sends for _, sends in cases):
         return None
     if all(sends for _, sends in cases):
@@ -70,7 +70,7 @@ def _condition(cases: set[tuple[bool, bool]]) -> Condition | None:
 
 
 def settings(seen: Seen, topic: str, dictionary: Dictionary) -> dict[str, list[str]]:
-    """Return what each variable of a topic did; nothing where nothing is sent without it."""
+    """Return what each variable of a topic did; empty if nothing is sent even without them."""
     found = {}
     for control in (o for o in of(seen, "command") if o.run.argv == CONTROL and o.bodies):
         for observation in of(seen, topic):
@@ -97,7 +97,7 @@ def _silence(observation: Observation, plain: Observation) -> OffEffect:
 
 
 def destinations(seen: Seen) -> list[Destination]:
-    """Return where the plain runs sent to, by the exporter's settings and the requests."""
+    """Return the destinations of the plain runs, from the exporter's settings and the requests."""
     headers = dict.fromkeys(
         tuple(sorted(name.lower() for name, _ in request.headers))
         for observation in of(seen, "command")
@@ -116,7 +116,7 @@ def destinations(seen: Seen) -> list[Destination]:
 
 
 def delays(seen: Seen) -> dict[str, float]:
-    """Return how long runs took to end after their last output, if they ended in time."""
+    """Return the seconds from the last output of each run to its end, unless it timed out."""
     return {
         observation.run.network.value: round(observation.seconds_at_exit, 1)
         for observation in of(seen, "delay")
@@ -139,7 +139,7 @@ def runs(seen: Seen) -> list[RunSeen]:
 
 
 def _complaint(observation: Observation) -> str:
-    """The last error in one line, without the time, and without the folders of this machine."""
+    """Return the last error in one line, without times and without this machine's folders."""
     if observation.exit_status == 0:
         return ""
     if observation.timed_out:
