@@ -5,7 +5,6 @@ Without options, the outcome is written to assets/telemetry_claims.json. Exit st
 2 wrong usage, 3 not captured, 5 findings.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -26,7 +25,14 @@ from telemetry.records.runs import Observation
 
 
 def main() -> int:
-    options = _options()
+    parser = exits.parser(__doc__)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="compare only, write nothing")
+    mode.add_argument("--list", action="store_true", help="list the claims, test nothing")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="ID", help="test this claim; can be repeated"
+    )
+    options = parser.parse_args()
     if options.list:
         for claim in CLAIMS:
             print(f"{claim.id:24}{'known limit: ' if claim.reason else ''}{claim.sentence}")
@@ -48,17 +54,6 @@ def main() -> int:
     findings.show(found, files.CLAIMS)
     _summarise(judgements, len(evidence.by_name))
     return Exit.FINDINGS if found else Exit.OK
-
-
-def _options() -> argparse.Namespace:
-    parser = exits.parser(__doc__)
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--check", action="store_true", help="compare only, write nothing")
-    mode.add_argument("--list", action="store_true", help="list the claims, test nothing")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="ID", help="test this claim; can be repeated"
-    )
-    return parser.parse_args()
 
 
 def _progress() -> Tell:

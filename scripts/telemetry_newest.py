@@ -64,15 +64,19 @@ def _cause(committed: Setup, now: Setup, look: history.Look) -> str:
     """Name the release of a dependency that caused the change, if bisection can tell."""
     before, after = committed.packages, now.packages
     moved = [package for package in after if before.get(package, after[package]) != after[package]]
+    failed = []
     # OpenTelemetry's packages come first, as the likeliest cause.
     for package in sorted(moved, key=lambda name: not name.startswith("opentelemetry")):
         release, low, high = Release(Version(now.release)), before[package], after[package]
         try:
             found = history.bisect(package, release, look, low=low, high=high)
         except UserError as error:
-            return f"it ended early: {error.message}"
+            failed.append(f"{package}: {error.message}")
+            continue
         if turns := [f"{step.after} (after {step.before})" for step in steps(found)]:
             return f"it came with {package} {', '.join(turns)}"
+    if failed:
+        return f"unfinished: {'; '.join(failed)}"
     return f"no single package brought it; these moved: {', '.join(moved) or 'none'}"
 
 

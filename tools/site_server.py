@@ -34,32 +34,29 @@ class Handler(SimpleHTTPRequestHandler):
         """Do not log requests."""
 
 
-def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server of a folder, by default on any free port; OSError if the port is in use."""
-    return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))
-
-
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder, and yield the address of its root."""
-    with server(folder) as running:
+def served(folder: Path, port: int = 0) -> Iterator[str]:
+    """Serve a folder, by default on any free port, and yield the address of its root."""
+    handler = partial(Handler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", port), handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}/"
-        running.shutdown()
+        try:
+            yield f"http://127.0.0.1:{running.server_port}/"
+        finally:
+            running.shutdown()
 
 
 def main() -> int:
     """Serve the site on the port that the command line names, until interrupted."""
     port = sys.argv[1]
     try:
-        running = server(SITE, int(port))
+        with served(SITE, int(port)) as address, contextlib.suppress(KeyboardInterrupt):
+            print(f"The site: {address}telemetry.html (Ctrl-C ends it)", flush=True)
+            threading.Event().wait()
     except (OSError, OverflowError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no port"
         print(f"{port}: {reason}: name another, as in make serve PORT=8001", file=sys.stderr)
         return 2
-    print(f"The site: http://127.0.0.1:{port}/telemetry.html (Ctrl-C ends it)", flush=True)
-    with running, contextlib.suppress(KeyboardInterrupt):
-        running.serve_forever()
     return 0
 
 

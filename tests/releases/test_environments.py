@@ -1,8 +1,7 @@
 """Environments, what is kept of them, and what is said when something is missing."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,24 +18,21 @@ NO_INDEX = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple"}
 [CONTROL] = [run for run in observations.runs() if run.name == "command: download --list-only"]
 
 
-class Here(Environment):
-    """The environment of this interpreter, in place of a new one."""
-
-    @contextmanager
-    def made(self) -> Iterator[Path]:
-        yield Path(sys.executable)
-
-
-def test_runs_are_made_once_for_the_same_packages(tmp_path: Path) -> None:
+def test_runs_are_made_once_for_the_same_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     need("namespaces")
-    python, packages = Path(sys.executable), ("stripepy-hic==0",)
-    seen = observations.kept(Here(python, packages), [CONTROL], tmp_path)
+    python = Path(sys.executable)
+    environment = Environment(python, ("stripepy-hic==0",))
+    with monkeypatch.context() as patch:
+        patch.setattr(Environment, "made", lambda _: nullcontext(python))
+        seen = observations.kept(environment, [CONTROL], tmp_path)
     assert summary.state(seen) == ("sends", "")
     [destination] = summary.destinations(seen)
     assert destination.timeout > 0
     assert "content-type" in destination.headers
     # This environment cannot be made, since there is no such release: the answer was kept.
-    assert observations.kept(Environment(python, packages), [CONTROL], tmp_path) == seen
+    assert observations.kept(environment, [CONTROL], tmp_path) == seen
 
 
 def test_what_is_kept_does_not_depend_on_comments(

@@ -64,12 +64,13 @@ def test_a_finding_is_told_before_its_cause_is_asked_for(
         update={"fields": {**committed.fields, "params.user": LEAK}, "packages": packages}
     )
     assert run(now, monkeypatch, "--issue", str(issue)) == Exit.FINDINGS
-    assert issue.read_text() + "\n" == told.replace("under way", "it ended early: no network")
+    cause = f"unfinished: {history.SDK}: no network"
+    assert issue.read_text() + "\n" == told.replace("under way", cause)
     assert told.startswith("# What StripePy sends has changed\n")
     assert "changed-with-dependencies: params.user: `params.user` is new" in told
     assert "Bisection: under way.\n" in told
     assert f"Repeat it: `python scripts/telemetry_newest.py --issue {issue}`\n" in told
-    assert capsys.readouterr().out == "Bisection: it ended early: no network.\n"
+    assert capsys.readouterr().out == f"Bisection: {cause}.\n"
 
 
 @pytest.mark.slow

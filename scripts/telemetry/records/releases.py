@@ -95,6 +95,9 @@ class Setup(Record):
     def told_state(self) -> str:
         return f"{self.state}: {self.reason}" if self.reason else self.state
 
+    def told_delay(self, way: str) -> str:
+        return f"{self.delays[way]} s" if way in self.delays else "more than a minute"
+
     def settled(self) -> dict[str, Any]:
         """Return what should be the same when it is run again, even with newer dependencies."""
         return self.model_dump(exclude={"packages", "python", "delays", "runs"})
@@ -123,7 +126,7 @@ class Change(Record):
             case "off":
                 return f"{self.what} with `{OFF}`: {after}; before: {before}"
             case "delay":
-                return f"if {self.what}, a run ends {after} s later; before: {before} s"
+                return f"if {self.what}, a run ends {after} later; before: {before}"
             case "switch" | "setting" | "destination":
                 return f"`{self.what}`: {_turn(self.before, self.after)}"
             case _:

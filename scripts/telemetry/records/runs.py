@@ -198,7 +198,7 @@ class Observation:
     timed_out: bool = False  # whether it was killed at its time-out
     started: float = 0.0  # when its process was started, in seconds since the epoch
     ended: float = 0.0  # when its process had ended, in seconds since the epoch
-    last_output: float = 0.0  # when it last printed something, likewise; 0 if it never did
+    last_output: float = 0.0  # when its standard output last changed, likewise; 0 in memory
     stdout: str = ""  # what it printed
     stderr: str = ""  # what it printed as messages and errors
     bodies: tuple[bytes, ...] = ()  # the ExportTraceServiceRequest of each message, serialised

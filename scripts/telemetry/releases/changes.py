@@ -1,5 +1,6 @@
 """What changed between setups, and whether the dictionary's `since` agrees with the history."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -32,11 +33,12 @@ def _changes(before: Setup, after: Setup) -> Iterator[tuple[ChangeKind, str, str
     for (kind, what), text in was.items():
         if is_.get((kind, what), text) != text:
             yield kind, what, text, is_[kind, what]
-    for what, then in before.delays.items():
-        now = after.delays.get(what, then)
+    # A delay that is missing beside another is one of a run that was killed at its time-out.
+    for what in before.delays | after.delays if before.delays and after.delays else ():
+        then, now = (setup.delays.get(what, math.inf) for setup in (before, after))
         # Less could be the exporter's random back-off, or a busy machine.
         if max(then, now) > 2 * min(then, now) + 3:
-            yield "delay", what, str(then), str(now)
+            yield "delay", what, before.told_delay(what), after.told_delay(what)
 
 
 def _described(setup: Setup) -> Iterator[tuple[tuple[ChangeKind, str], str]]:

@@ -34,19 +34,19 @@ class Release:
 
 
 def releases(package: str) -> list[Release]:
-    """Return every release that has a wheel that was not yanked, oldest first."""
+    """Return every release, but for pre-releases, that has a wheel not yanked, oldest first."""
+    uploads: dict[Version, list[str]] = {}
     try:
         with PyPISimple(_index() or PYPI_SIMPLE_ENDPOINT) as index:
-            files = index.get_project_page(package, timeout=60).packages
+            for file in index.get_project_page(package, timeout=60).packages:
+                if file.package_type == "wheel" and file.version and not file.is_yanked:
+                    uploaded = file.upload_time.isoformat() if file.upload_time else ""
+                    uploads.setdefault(Version(file.version), []).append(uploaded)
     except (RequestException, NoSuchProjectError, ValueError) as error:
         message = f"the package index does not list the releases of {package}: {error}"
         raise UserError(message, FIX, Exit.NOT_CAPTURED) from None
-    uploads: dict[Version, list[str]] = {}
-    for file in files:
-        if file.package_type == "wheel" and file.version and not file.is_yanked:
-            uploaded = file.upload_time.isoformat() if file.upload_time else ""
-            uploads.setdefault(Version(file.version), []).append(uploaded)
-    return [Release(version, min(times)) for version, times in sorted(uploads.items())]
+    final = ((version, times) for version, times in uploads.items() if not version.is_prerelease)
+    return [Release(version, min(times)) for version, times in sorted(final)]
 
 
 def _index() -> str:

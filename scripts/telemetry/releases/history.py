@@ -172,7 +172,7 @@ def bisect(
         # There are no packages if uv found none that fit that release.
         return setup if setup.packages else None
 
-    known = [r.version for r in environments.releases(package) if not r.version.is_prerelease]
+    known = [release.version for release in environments.releases(package)]
     accepted = [version for version in known if first <= version <= last]
     stretches = [
         Stretch(package=package, first=str(first), last=str(last), setup=setup)

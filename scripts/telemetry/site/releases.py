@@ -140,9 +140,7 @@ def show_sdk_stretches(page: Page) -> list[Node]:
 
 
 def _seconds(setup: Setup, way: str) -> str:
-    if setup.state != "sends":
-        return "-"
-    return f"{setup.delays[way]} s" if way in setup.delays else "more than a minute"
+    return setup.told_delay(way) if setup.state == "sends" else "-"
 
 
 def show_sdk_changes(page: Page) -> list[Node]:
