@@ -10,13 +10,13 @@ from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parent
 
-# The extension stands beside the scripts, so that both read the assets in the same way.
+# The extension and the scripts share a package, so that both read the assets in the same way.
 sys.path.insert(0, str(ROOT / "scripts"))
 
 # -- What the site is --------------------------------------------------------------------------
 
 project = "StripePy telemetry"
-# The release that the site is about.
+# The release that the site describes.
 version = json.loads((ROOT / "assets" / "telemetry_table.json").read_bytes())["stripepy_hic"]
 author = "StripePy's maintainers"
 copyright = "2025, Andrea Raffo; MIT licence"
@@ -39,41 +39,40 @@ smartquotes = False
 
 html_theme = "sphinx_rtd_theme"
 html_theme_options = {
-    # Only the sections of the page at hand, and none of their own.
+    # The menu shows the sections of the current page, but not their subsections.
     "navigation_depth": 2,
-    # Read the Docs's own menu has both; the theme's have no names for screen readers.
+    # Read the Docs's own menu has both; the theme's lack names for screen readers.
     "language_selector": False,
     "version_selector": False,
 }
 templates_path = ["docs/_templates"]
 html_title = project
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
-# Where the site was made from, as Read the Docs knows it.
 html_context = {
-    # Set as Sphinx's own language, it would load a script of translations.
+    # As Sphinx's own setting, `language` would make pages load a script of translations.
     "language": "en-GB",
     "repository": os.environ.get("READTHEDOCS_GIT_CLONE_URL", ""),
 }
-# The page for what is not there is shown at any depth.
+# The 404 page is shown for addresses at any depth, so its links must be absolute.
 notfound_urls_prefix = urlsplit(html_baseurl).path or "/"
 html_static_path = ["docs/_static"]
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_favicon = "docs/_static/favicon.svg"
 
-# Nobody reads them; they double the size of the site.
+# Nobody reads the sources here; the repository has them.
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 
-# Prompts and output are shown, and not copied.
+# The copy button leaves out prompts and output.
 copybutton_exclude = ".linenos, .gp, .go"
 
 # -- For reading without a network (make pdf epub) ----------------------------------------------
 
 epub_basename = "stripepy-telemetry"
 epub_css_files: list[str] = []
-# What only a browser needs, or may not be part of a book.
+# Files that only a browser needs, or that must not be in a book.
 epub_exclude_files = [
     "404.xhtml",
     "_static/favicon.svg",
@@ -82,15 +81,15 @@ epub_exclude_files = [
 
 # -- Links out (make linkcheck) ----------------------------------------------------------------
 
-# The publisher refuses robots.
+# The publisher turns robots away.
 linkcheck_ignore = [r"https://doi\.org/10\.1093/bioinformatics/.*"]
 
 
 def _show_permalinks(app: Sphinx) -> None:
-    """Undo what the theme sets: a character that its icon font alone has, which no page loads."""
+    """Replace the theme's icon, a character of an icon font that no page loads."""
     app.config.html_permalinks_icon = "#"
 
 
 def setup(app: Sphinx) -> None:
-    """Connect what has to come after the theme."""
+    """Connect what has to run after the theme."""
     app.connect("builder-inited", _show_permalinks)

@@ -1,4 +1,4 @@
-"""A cluster of Slurm with one node: this machine, spoken to over loopback alone."""
+"""A Slurm cluster with one node, this machine, that uses the loopback interface only."""
 
 import os
 import socket
@@ -38,11 +38,11 @@ def cluster(folder: Path, prolog: str) -> Iterator[Path]:
     """Start a cluster and wait until its node is idle.
 
     Args:
-        folder: An empty folder, whose name is short enough for a socket in it.
+        folder: An empty folder, whose path is short enough for a socket in it.
         prolog: The script that runs before each task.
 
     Yields:
-        Its settings, for `SLURM_CONF`.
+        The path of its settings, for `SLURM_CONF`.
     """
     for name in ("state", "spool"):
         (folder / name).mkdir()

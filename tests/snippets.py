@@ -1,4 +1,4 @@
-"""The snippets of a page, as they stand there, and where they run."""
+"""The snippets of a page, as they stand there, and the place where tests run them."""
 
 import os
 import re
@@ -18,31 +18,30 @@ OPTION = re.compile(r"^   :([a-z-]+): (.*)$", re.MULTILINE)
 SWITCH = "STRIPEPY_NO_TELEMETRY"
 COMMAND = "stripepy call my.mcool 10000"
 TOOLS = ROOT / ".venv" / "tools" / "bin"
-# The last argument is where Snakemake looks for the result.
+# Snakemake expects the result at the path in the last argument.
 STAND_IN = '#!/bin/sh\necho "${{{}-not set}}" >>{}\nfor last; do :; done\ntouch "$last"\n'
 
 
 @dataclass(frozen=True)
 class Snippet:
-    """A snippet as it stands on the page; what it has not is empty."""
+    """A snippet as it stands on the page; what it lacks is empty."""
 
     tool: str
     caption: str
     code: str
     """What a reader copies: without prompts and output."""
     output: str
-    """What the page says that is printed."""
+    """What it prints, according to the page."""
     not_tried: str
     """Why it is not tested."""
 
     @property
     def file(self) -> str:
-        """The file that it is the content of, by its caption."""
+        """The file that its caption names, whose content it is."""
         return self.caption.partition(",")[0]
 
 
 def snippets(page: str) -> list[Snippet]:
-    """Every snippet of a page."""
     text = (ROOT / "docs" / f"{page}.rst").read_text(encoding="utf-8")
     found = [_snippet(*match.groups()) for match in SNIPPET.finditer(text + "\n")]
     assert len(found) == text.count(".. snippet::") > 0
@@ -51,7 +50,7 @@ def snippets(page: str) -> list[Snippet]:
 
 def _snippet(language: str, options: str, body: str) -> Snippet:
     given = dict(OPTION.findall(options))
-    # As the copy button does: see copybutton_exclude in conf.py.
+    # Split as by the copy button: see copybutton_exclude in conf.py.
     tokens = list(get_lexer_by_name(language).get_tokens(textwrap.dedent(body).strip("\n") + "\n"))
     shown = {Generic.Prompt, Generic.Output}
     return Snippet(

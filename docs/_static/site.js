@@ -1,18 +1,18 @@
 // Every page works without this file.
 "use strict";
 
-// Sphinx's search would leave the reader's words behind in the browser.
+// Sphinx's search would store the reader's words in the browser.
 Storage.prototype.setItem = () => {};
 
-// A link to a section of the page at hand would leave the phone's menu open.
+// A link to a section of the current page would leave the phone's menu open.
 const menu = document.getElementById("menu");
 menu.addEventListener("click", ({ target }) => target.closest("a") && menu.hidePopover());
 
-// A filter over fields, or over statements. It stays in the address: ?words=version&group=holds
+// A filter for fields or statements, kept in the address: ?words=version&group=holds
 const items = [...document.querySelectorAll(".telemetry-table tbody tr, section.claim")];
 const sectionOf = (item) => item.closest("section");
 if (items.length) {
-  // A row may hold several fields.
+  // The filter counts rows, since a row may hold several fields.
   const [kind, counted, groups, named] = items[0].matches("tr")
     ? ["fields", "rows", "Category", "h3"]
     : ["statements", "statements", "Verdict", ".mark .visuallyhidden"];
@@ -37,7 +37,7 @@ if (items.length) {
       return [groupOf(item), ""].includes(group.value)
         && words.value.toLowerCase().split(/\s+/).every((word) => text.includes(word));
     });
-    // A heading goes with its last row, and what is folded opens.
+    // Hide a section that has no items left; while there is a filter, unfold what is folded.
     for (const item of items) {
       item.hidden = !shown.includes(item);
       sectionOf(item).hidden = !shown.some((other) => sectionOf(item).contains(other));
@@ -46,7 +46,7 @@ if (items.length) {
     filter.querySelector("output").value = `${shown.length} of ${items.length} ${counted}`;
   };
 
-  // A choice is a step to go back to; a letter is not.
+  // A choice adds a step to the browser's history; a typed letter does not.
   const seek = (step, chosen = [...new FormData(filter)].filter(([, value]) => value)) => {
     const address = new URL(location);
     address.search = new URLSearchParams(chosen);
@@ -61,7 +61,7 @@ if (items.length) {
   });
   filter.addEventListener("keydown", ({ key }) => key === "Escape" && filter.reset());
   addEventListener("popstate", show);
-  // A link shows what it leads to, whatever was filtered.
+  // A link shows its target even if the filter hides it.
   const reveal = () => {
     const target = document.querySelector(":target");
     if (!target?.closest("[hidden]")) return;

@@ -1,4 +1,4 @@
-"""The built site in a real browser: anybody can read and operate it, and nobody is watched."""
+"""The built site in a real browser: anyone can read and operate it, and nobody is tracked."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def root(site: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def addresses(site: Path, root: str) -> list[str]:
-    """Each page, and one on which something has been found."""
+    """The address of each page, and of a search that finds something."""
     names = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
     assert "telemetry.html" in names
     return [f"{root}{name}" for name in [*names, "search.html?q=telemetry"]]
@@ -71,12 +71,12 @@ def visit(page: Page, address: str) -> None:
 
 
 def look(page: Page, width: int, colours: str) -> None:
-    """Show the page like this, without loading it again."""
+    """Change the page's width and colours without loading it again."""
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(
         color_scheme="dark" if colours == "dark" else "light",
         forced_colors="active" if colours == "forced" else "none",
-        # Colours that are still on their way would be taken for too faint.
+        # In the middle of a transition, colours would count as too faint.
         reduced_motion="reduce",
     )
 
@@ -93,7 +93,7 @@ def violations(page: Page) -> list[str]:
 
 
 def complaints(page: Page) -> list[str]:
-    """What the page will say of errors, refusals by its policy among them."""
+    """A list that fills with the page's errors and messages, including refusals by its policy."""
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
     page.on("console", lambda message: said.append(f"{page.url}: {message.text}"))
@@ -156,7 +156,7 @@ def test_pages_follow_the_colours_of_the_system(page: Page, root: str) -> None:
     assert page.evaluate(ground) != light
     page.emulate_media(media="print")
     assert page.evaluate(ink) == black
-    # Before its style sheets come, it shows the browser's own ink, which is white on black.
+    # Until its style sheets arrive, a dark page has the browser's own ink, white on black.
     page.emulate_media(media="screen", color_scheme="dark")
     page.route("**/*.css*", lambda route: route.abort())
     page.reload()
@@ -183,7 +183,7 @@ def test_a_table_shown_as_cards_is_still_a_table(page: Page, root: str) -> None:
         look(page, width, "light")
         cell = page.locator(".telemetry-table td").first
         assert cell.evaluate("cell => getComputedStyle(cell).display") == display
-        # What the browser tells a screen reader; the document's tags would not show a loss.
+        # What the browser tells a screen reader; the tags stay the same if CSS removes a role.
         tree = session.send("Accessibility.getFullAXTree")
         roles.append(Counter(node.get("role", {}).get("value") for node in tree["nodes"]))
     for role in ("row", "rowheader", "columnheader", "cell"):
@@ -212,7 +212,7 @@ def test_the_keyboard_reaches_the_skip_link_and_works_the_phone_menu(
     session = phone.context.new_cdp_session(phone)
 
     def told_open() -> bool:
-        """Whether a screen reader tells that the menu is open, of the button that has the focus."""
+        """Whether a screen reader says that the button has the focus and its menu is open."""
         for node in session.send("Accessibility.getFullAXTree")["nodes"]:
             if node.get("name", {}).get("value") == "Menu":
                 told = {each["name"]: each["value"]["value"] for each in node["properties"]}
@@ -268,7 +268,7 @@ def test_whatever_can_be_focused_shows_it(page: Page, addresses: list[str]) -> N
         return outlineStyle === "solid" && parseFloat(outlineWidth) >= 2;
     }"""
     for address in addresses:
-        # A page of its own: where the last one had its focus, a browser may go on.
+        # A fresh page: a browser may carry on from where the last one had its focus.
         fresh = page.context.new_page()
         visit(fresh, address)
         expected = fresh.evaluate(reachable)
@@ -304,7 +304,7 @@ def test_copy_buttons_copy_the_command_without_its_prompt(page: Page, root: str)
         block.locator("button.success").wait_for()
         copied = page.evaluate("navigator.clipboard.readText()").splitlines()
         shown = block.locator("pre").inner_text().splitlines()
-        # Where output was left out an empty line stays, which a shell ignores.
+        # Omitted output leaves an empty line, which a shell ignores.
         assert [line for line in copied if line] == [
             line[2:] for line in shown if line.startswith(("$ ", "> ", "# "))
         ]
@@ -328,7 +328,7 @@ def test_the_filter_keeps_its_state_in_the_address_and_a_link_shows_what_it_lead
 ) -> None:
     address = f"{root}telemetry.html"
     page.goto(address)
-    # Those that are folded count as well.
+    # Folded rows count as well.
     rows = page.locator("table.telemetry-table tbody tr:not([hidden])")
     box, category = page.get_by_label("Filter fields"), page.get_by_label("Category")
     count, every = page.get_by_role("status"), rows.count()

@@ -1,4 +1,4 @@
-"""Building the site: it shows what the committed files hold, or ends with one line."""
+"""Building the site: a build shows what the committed files hold, or ends with one line."""
 
 import dataclasses
 import json
@@ -34,7 +34,7 @@ ODD = [
 
 
 def odd_table() -> list[tuple[str, str]]:
-    """The committed table, with odd texts, all of them, where the dictionary allows any."""
+    """The committed table, with the odd texts spread over the fields that allow any text."""
     entries, rows = fields.load(), dict(table.load().table)
     free = [
         name
@@ -46,10 +46,10 @@ def odd_table() -> list[tuple[str, str]]:
 
 
 def shown_values(tree: Element) -> dict[str, str]:
-    """What field tables show in their second column, by field; of a family, each member's."""
+    """Values in the second column of the field tables, by field or by member of a family."""
     values: dict[str, str] = {}
     for row in tree.iter("tr"):
-        # With this space, which values do not have, Sphinx keeps several in a row apart.
+        # Sphinx turns repeated spaces into no-break spaces, which no value contains.
         names, shown, *_ = [
             ["".join(code.itertext()).replace("\xa0", " ") for code in cell.iter("code")]
             for cell in row
@@ -194,7 +194,7 @@ def test_a_parallel_build_that_has_no_stripepy_makes_the_same_pages(
 ) -> None:
     lacks = 'import sys; sys.modules.update(dict.fromkeys(("stripepy", "opentelemetry", "google")))'
     (tmp_path / "sitecustomize.py").write_text(lacks)
-    # A process for each page: what one knows of another's page must not count.
+    # One process per page: what a process has for pages that it did not read must not count.
     built = build(tmp_path / "html", "-j", "20", PYTHONPATH=str(tmp_path))
     assert built.returncode == 0, built.stderr
     pages = sorted(site.rglob("*.html"))

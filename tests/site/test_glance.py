@@ -15,7 +15,7 @@ GROUNDS = [(answer, ground.name) for answer in ANSWERS for ground in answer.grou
 
 
 def changed(name: str, **update: str) -> Content:
-    """The content, with another verdict or other words of a claim or statement."""
+    """The content, with another verdict or sentence for one claim or statement."""
     claims = [c.model_copy(update=update) if c.id == name else c for c in PAGES.verification.claims]
     stated = {n: update.get("sentence", s) if n == name else s for n, s in PAGES.handling.items()}
     verified = PAGES.verification.model_copy(update={"claims": claims})

@@ -1,4 +1,4 @@
-"""The pages as documents: their sources without slips, valid, with links that lead somewhere."""
+"""The pages as documents: no slips in their sources, valid HTML, and no broken links."""
 
 import re
 from pathlib import Path
@@ -9,14 +9,14 @@ import pytest
 from conftest import NODE_MODULES, ROOT, need, page, run
 from telemetry.records.findings import Kind
 
-# The checker of the W3C, which knows what browsers and their standard say.
+# The W3C's Nu Html Checker.
 VNU = NODE_MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
 
 ITEM = r"(?:[*-]|\d+\.|#\.) +\S"
-# What neither Sphinx nor sphinx-lint sees.
+# Slips that neither Sphinx nor sphinx-lint finds.
 RULES = {
-    # A lower-case letter, digit or closing mark ends a sentence; so `e.g. A` would not pass either.
-    # The number of an item does not.
+    # A sentence ends after a lower-case letter, digit or closing mark, so `e.g. A` would not pass
+    # either. The number of a list item does not count.
     "two sentences in a line": (
         r"(?<!^)(?<!^ )[a-z0-9)`\"'][.?!] +(?:``|[A-Z])",
         "One. Two.\n",
@@ -55,7 +55,7 @@ def pages(site: Path) -> list[Path]:
 
 
 def attributes(path: Path, *names: str) -> list[str]:
-    """Values of attributes, wherever they stand in a page."""
+    """The values that these attributes have anywhere on a page."""
     elements = list(page(path).iter())
     return [each.attrib[name] for each in elements for name in names if name in each.attrib]
 

@@ -1,4 +1,4 @@
-"""What is served beside the pages: documents for programs, and lists of the pages."""
+"""Files served beside the pages: documents for programs, and lists of the pages."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ REPOSITORY = "https://code.example/site.git"
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site as Read the Docs builds it, where its address is known."""
+    """The site, built as on Read the Docs, where its address is known."""
     folder = tmp_path_factory.mktemp("published")
     built = build(folder, READTHEDOCS_CANONICAL_URL=BASE, READTHEDOCS_GIT_CLONE_URL=REPOSITORY)
     assert built.returncode == 0, built.stderr
@@ -24,7 +24,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def head(path: Path) -> dict[str, str]:
-    """Names and values of what the head of a page says."""
+    """The metadata and links in the head of a page, by name."""
     tree = page(path)
     said = {
         meta.get("name") or meta.get("property") or "": meta.get("content") or ""

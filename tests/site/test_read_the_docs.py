@@ -1,4 +1,4 @@
-"""Read the Docs: it publishes the pages, a PDF and an EPUB that are whole, and nothing else."""
+"""Read the Docs publishes the pages, a complete PDF and a complete EPUB, and nothing else."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def publish(checkout: Path) -> None:
-    """Copy what git has, or would add, and run the commands there."""
+    """Copy the files that git tracks or would add, and run the commands on the copy."""
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout
     for name in listed.split("\0"):
         if (ROOT / name).is_file():
@@ -60,18 +60,18 @@ def test_nothing_but_the_pages_and_one_file_of_each_format_is_published(checkout
         assert [path.suffix for path in (output / name).iterdir()] == [f".{name}"]
     for name in ("index.html", *SETTINGS["search"]["ranking"]):
         assert (output / "html" / name).is_file()
-    # Read the Docs's own script compiles schemas.
+    # Read the Docs's own script needs this to compile schemas.
     assert "'unsafe-eval'" in (output / "html/index.html").read_text()
     assert not list(output.rglob("*.doctree"))
     assert not (checkout / "_build" / "html").exists(), "Read the Docs takes that for a mistake"
 
 
 def missing(checkout: Path, book: str) -> list[str]:
-    """Titles of pages and names of fields that a book lacks, however its lines break."""
+    """Page titles and field names that a book lacks, wherever its lines break."""
     pages = [checkout / OUTPUT / f"html/{path.stem}.html" for path in (ROOT / "docs").glob("*.rst")]
     headings = [h1 for path in pages if path.stem != "404" for h1 in page(path).iter("h1")]
     titles = [text(heading).removesuffix("#") for heading in headings]
-    # A star stands for any member of a family.
+    # A name with a star would stand for a whole family.
     names = [name for name in fields.load() if "*" not in name]
     assert len(titles) == len(pages) - 1
     assert names

@@ -1,7 +1,7 @@
-"""What a page has a reader type does what the page says, or its page says: not tested.
+"""What a page tells readers to type does what the page says, or is marked as not tested.
 
-A snippet that switches telemetry off is run by the tool that it is for: as it stands on the page,
-and with another name for the variable. Two runs of the real program show what it does with it.
+Each snippet that switches telemetry off runs in its own tool, as it stands on the page and with
+another name for the variable. Two runs of the real program show what StripePy does with it.
 """
 
 import json
@@ -36,7 +36,7 @@ INIT = {
     "lmod": "/usr/share/lmod/lmod/init/bash",
 }
 GENERATOR = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
-# What every easyconfig has to say.
+# What every easyconfig must contain.
 EASYCONFIG = """\
 easyblock = "Bundle"
 name, version, toolchain = "stripes", "1", SYSTEM
@@ -49,7 +49,7 @@ BUILD = (
 )
 
 
-# In a process of its own, since a thread of hictkpy spins in it from then on.
+# Run in a process of its own, since hictkpy leaves a thread spinning in it.
 MAKE_MAP = """
 from pathlib import Path
 from telemetry.table import sample
@@ -60,7 +60,7 @@ sample.nest(cool, mcool)
 
 
 def content(file: str) -> str:
-    """What a page puts into a file, by the file's name."""
+    """The content that a page gives for a file, by the file's name."""
     [code] = [snippet.code for snippet in SWITCHES if snippet.file == file]
     return code
 
@@ -69,11 +69,11 @@ def content(file: str) -> str:
 
 
 def shell(place: Place, snippet: Snippet) -> str:
-    """In one session; what holds for good, in the next one."""
+    """Run stripepy in the same session; after a permanent change, in a new one."""
     name = snippet.tool
     if snippet.caption == "Permanently":
         place.run(name, "-c", snippet.code)
-        # Only an interactive bash reads its file.
+        # bash reads ~/.bashrc only if it is interactive.
         return place.run(name, *(["-i"] if name == "bash" else []), "-c", COMMAND)
     code = snippet.code if "stripepy " in snippet.code else f"{snippet.code}{COMMAND}\n"
     return place.run(name, "-c", code)
@@ -98,7 +98,7 @@ def notebook(place: Place, snippet: Snippet) -> str:
 
 
 def snakemake(place: Place, snippet: Snippet) -> str:
-    """As a Snakefile; a command finds that Snakefile without the lines that switch off."""
+    """Run a Snakefile, or a command on that Snakefile without the lines that switch off."""
     if snippet.file == "Snakefile":
         place.write("Snakefile", snippet.code)
         return place.run("snakemake", "--cores", "1")
@@ -114,17 +114,17 @@ def wrapper(place: Place, snippet: Snippet) -> str:
 
 
 def conda(place: Place, snippet: Snippet) -> str:
-    """In the shell of the user, as conda reads it."""
+    """Run the snippet in the user's shell, as conda does."""
     return place.run("sh", "-c", f"{snippet.code}{COMMAND}")
 
 
 def apptainer(place: Place, snippet: Snippet) -> str:
-    """The section that Apptainer runs when a container starts."""
+    """Run the section that Apptainer runs when a container starts."""
     return place.run("sh", "-c", f"{snippet.code.partition('%environment')[2]}{COMMAND}")
 
 
 def modules(place: Place, snippet: Snippet) -> str:
-    """With each tool that reads the file, in sessions of their own, up to one that sets nothing."""
+    """Load the file with each tool, in separate sessions, until one does not set the variable."""
     folder = place.write(
         f"modules/stripes{'.lua' if snippet.tool == 'Lmod' else ''}", snippet.code
     ).parent
@@ -147,12 +147,12 @@ def easybuild(place: Place, snippet: Snippet) -> str:
 
 
 def slurm(place: Place, snippet: Snippet) -> str:
-    """In a cluster; a prolog has to work for a job that takes no variables with it."""
+    """Run in a cluster; a prolog must work even for a job to which no variables are passed."""
     prolog, submit = "#!/bin/sh\n", snippet.code
     if "prolog" in snippet.file:
         prolog, submit = snippet.code, "sbatch --export=NONE job.sh"
     place.write("job.sh", f"#!/bin/bash\nPATH={place.bin}:$PATH\n{COMMAND}\n")
-    # A short name, for a socket.
+    # Its path has to be short enough for a socket.
     with TemporaryDirectory(dir="/tmp") as folder, cluster(Path(folder), prolog) as settings:
         said = place.run("env", f"SLURM_CONF={settings}", "bash", "-c", submit)
         deadline = time.monotonic() + 60
@@ -162,14 +162,14 @@ def slurm(place: Place, snippet: Snippet) -> str:
 
 
 def systemd(place: Place, snippet: Snippet) -> str:
-    """A user's own file has the same format and the same reader."""
+    """Use the file of a single user, which has the same format and the same reader."""
     name = place.home / ".config" / "environment.d" / Path(snippet.file).name
     place.write(str(name), snippet.code)
     return with_variables(place, place.run(GENERATOR).splitlines())
 
 
 def action(place: Place, snippet: Snippet) -> str:
-    """Its steps, each in a shell of its own; later steps find what is in the file."""
+    """Run each step in a shell of its own, then stripepy with the variables in the file."""
     file = place.write("variables", "")
     for step in YAML(typ="safe").load(snippet.code)["runs"]["steps"]:
         place.run("env", f"GITHUB_ENV={file}", step["shell"], "-c", step["run"])
@@ -181,17 +181,17 @@ def with_variables(place: Place, variables: list[str]) -> str:
 
 
 def login(place: Place, snippet: Snippet) -> str:
-    """In a session that reads the files of the system, one of which is the snippet."""
+    """Run in a login session that finds the snippet in /etc/profile.d."""
     folder = place.write(Path(snippet.file).name, snippet.code).parent
     cover = 'mount --bind "$1" /etc/profile.d && exec bash -l -c "$2"'
-    # A login session sets PATH anew.
+    # A login session resets PATH.
     command = f"PATH={place.bin}:$PATH; {COMMAND}"
     return place.run(
         "unshare", "--map-root-user", "--mount", "sh", "-c", cover, "sh", folder, command
     )
 
 
-# What runs the snippets of each tool, and what that needs.
+# For each tool, the function that runs its snippets, and what that needs.
 TOOL: dict[str, tuple[Callable[[Place, Snippet], str], list[str]]] = {
     "bash": (shell, []),
     "zsh": (shell, ["zsh"]),
@@ -250,7 +250,7 @@ def test_leaving_a_conda_environment_brings_back_what_the_user_had(
     before: str, after: str, tmp_path: Path
 ) -> None:
     place = Place(tmp_path)
-    # Twice, since an environment that is activated again is left first.
+    # Twice: conda leaves an active environment before activating it again.
     conda(place, replace(ENTER, code=before + (ENTER.code + LEAVE.code) * 2))
     assert place.found() == after
 

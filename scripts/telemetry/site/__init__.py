@@ -1,6 +1,7 @@
-"""The Sphinx extension: reads the committed files, runs nothing.
+"""The Sphinx extension, which reads the committed files and runs no program.
 
-Its directives and roles show what is made from records, and it checks that the pages show it.
+Its directives and roles generate parts of pages from the records. Its checks stop a build whose
+pages leave out a field, or make statements of their own.
 """
 
 import inspect
@@ -37,7 +38,7 @@ ROLES: dict[str, Callable[[Page, str], Node]] = {
 
 
 class Show(SphinxDirective):
-    """`.. show:: NAME ARGUMENT...`: what the function `show_NAME` makes from the records."""
+    """`.. show:: NAME ARGUMENT...`: insert what `show_NAME` generates from the records."""
 
     required_arguments = 1
     optional_arguments = 2
@@ -56,11 +57,11 @@ class Show(SphinxDirective):
 class Snippet(CodeBlock):
     """`.. snippet:: LANGUAGE`: a code block with a mark that says whether it was tested.
 
-    `:tool:` names what runs it. With `:not-tried: REASON`, no test does, and the page says so;
-    every other snippet is run by a test, as it stands on the page.
+    `:tool:` names the program that runs it. With `:not-tried: REASON`, no test runs it, and the
+    page says so; a test runs every other snippet as it stands on the page.
     """
 
-    option_spec = {  # noqa: RUF012 -- declared so by Sphinx
+    option_spec = {  # noqa: RUF012 -- as Sphinx declares it
         "tool": directives.unchanged_required,
         "caption": directives.unchanged_required,
         "not-tried": directives.unchanged_required,
@@ -70,7 +71,7 @@ class Snippet(CodeBlock):
         if "tool" not in self.options:
             raise self.error("which tool runs this? name it with :tool:")
         heading = markup.paragraph(class_="snippet-heading")
-        # In a line with the mark, and not where Sphinx would put it.
+        # The caption shares a line with the mark, so Sphinx must not place it.
         if caption := self.options.pop("caption", ""):
             heading += [nodes.strong("", "", *self.parse_inline(caption)[0]), nodes.Text(" ")]
         if reason := self.options.get("not-tried", ""):
@@ -81,7 +82,7 @@ class Snippet(CodeBlock):
 
 
 class Role(SphinxRole):
-    """A role whose node a function makes, of the page and the role's text."""
+    """A role whose node comes from a function of the page and the role's text."""
 
     def __init__(self, make: Callable[[Page, str], Node]) -> None:
         self.make = make
@@ -104,12 +105,12 @@ def _read(app: Sphinx) -> None:
 def _read_again(
     app: Sphinx, env: BuildEnvironment, added: Set[str], changed: Set[str], removed: Set[str]
 ) -> Set[str]:
-    # Whatever changed, in assets, scripts or pages, can show on every page.
+    # A change in assets, scripts or another page can affect any page, so read them all.
     return env.found_docs
 
 
 def _check_fields(app: Sphinx, env: BuildEnvironment) -> None:
-    # Comes before Sphinx saves what it has read; otherwise, the next build would pass.
+    # By now, Sphinx has read every page, and merged what parallel processes have read.
     described = env.domains.standard_domain.objects
     if missing := [name for name in read().dictionary if ("field", name) not in described]:
         fix = "show the field-reference of their category on a page"
@@ -117,8 +118,7 @@ def _check_fields(app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def _end_build(error: UserError) -> NoReturn:
-    # Sphinx shows an exception, whatever its class, with a traceback and as a fault of its own;
-    # this is neither.
+    # For any exception, Sphinx would print its versions and a traceback, as if it had a bug.
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(error.status)
 
@@ -126,13 +126,12 @@ def _end_build(error: UserError) -> NoReturn:
 def _forget_other_pages(
     app: Sphinx, env: BuildEnvironment, pages: Set[str], other: BuildEnvironment
 ) -> None:
-    # sphinx-notfound-page takes over what a process says of every page, read by it or not.
+    # sphinx-notfound-page merges a process's metadata for all pages, even those it did not read.
     for page in other.metadata.keys() - pages:
         del other.metadata[page]
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Register the extension with Sphinx."""
     app.add_object_type("field", "field", objname="telemetry field")
     app.add_object_type("claim", "claim-link")
     app.add_directive("show", Show)

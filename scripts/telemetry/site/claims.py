@@ -1,4 +1,4 @@
-"""Claims: the verification that the marks beside sentences lead to."""
+"""The verification: claims with their evidence, to which marks lead, and what else runs showed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def _verdict(verdict: Verdict) -> Node:
 
 
 def show_claims(page: Page) -> list[Node]:
-    """Every claim with its evidence, each a target for its mark."""
+    """Every claim with its evidence; the mark beside its sentence leads here."""
     shown: list[Node] = []
     for claim in page.content.verification.claims:
         section = markup.section(
@@ -59,7 +59,7 @@ def _facts(page: Page, claim: ClaimResult) -> Iterator[tuple[str, Piece]]:
 
 
 def show_options(page: Page) -> list[Node]:
-    """For each subcommand, what its options change in what is sent; each is a target."""
+    """The fields that each option of a subcommand changes; each option is a link target."""
     alike = defaultdict[tuple[tuple[str, tuple[str, ...]], ...], list[str]](list)
     every = page.content.verification.options
     for subcommand, of in groupby(every, key=lambda option: option.subcommand):
@@ -73,7 +73,7 @@ def show_options(page: Page) -> list[Node]:
         for option, fields in options:
             anchors = [page.anchor(program, option) for program in programs]
             for program, anchor in zip(programs, anchors, strict=True):
-                # With hyphens, as Sphinx itself joins a program and its subcommand.
+                # Sphinx itself joins a program and its subcommand with a hyphen.
                 page.standard.add_program_option(
                     program.replace(" ", "-"), option, page.name, anchor
                 )
@@ -106,7 +106,7 @@ def show_switches(page: Page) -> list[Node]:
 
 
 def _variable(page: Page, name: str, value: str = "") -> Node:
-    """An environment variable; where it comes first, it is a target."""
+    """An environment variable; its first mention is a link target."""
     text = markup.code(name + value)
     if ("envvar", name) not in page.standard.objects:
         text["ids"].append(anchor := page.anchor("envvar", name))
@@ -130,7 +130,7 @@ def show_variables(page: Page) -> list[Node]:
 
 
 def show_surroundings(page: Page) -> list[Node]:
-    """What each surrounding in which StripePy was run is made of."""
+    """What each of the surroundings in which StripePy was run consists of."""
     made_of = []
     for where in page.content.verification.surroundings:
         others = page.prose("".join(f"; {other}" for other in where.others))

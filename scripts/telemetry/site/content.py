@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 
 FACT = re.compile(r"\{fact:([\w.-]+)\}")
 
-# With another verdict, a claim may not stand on a page.
+# A claim with any other verdict must not appear on a page.
 MARKS = {
     Verdict.HOLDS: ("✓", "holds"),
     Verdict.KNOWN_LIMIT: ("!", "limit"),
@@ -46,7 +46,7 @@ class Content:
         origin, verified = self.run.provenance, self.verification
         rows = []
         for name, value in self.run.table:
-            # The table has neither part nor type; the capture compared them with the dictionary.
+            # The table has neither part nor type: take the dictionary's, which the capture checked.
             entry = self.dictionary.get(name)
             part, type_ = (entry.part, entry.type[0]) if entry else ("datum", "")
             rows.append(Row(name, value, part, type_))
@@ -79,16 +79,16 @@ class Content:
 
     @cached_property
     def sentences(self) -> dict[str, str]:
-        """What a page can include: claims by name, and what is `stated` and `not_stated`."""
+        """The sentences that a page can include, by name: claims, `stated` and `not_stated`."""
         stated = ((name, text) for name, text in self.handling.items() if "stated." in name)
         return {claim.id: claim.sentence for claim in self.verification.claims} | dict(stated)
 
     def filled(self, text: str, shown: Callable[[str], str] = str) -> str:
-        """A text with its facts filled in, each as it is to be shown."""
+        """Fill in the facts of a text, each converted by `shown`."""
         return FACT.sub(lambda found: shown(look_up(self.facts, found[1], "fact")), text)
 
     def example(self, field: str) -> Example | None:
-        """A value that a run sent: the documented run, or else one of the verification's."""
+        """A value that the documented run sent, or else a run of the verification."""
         sent = dict(self.run.table)
         if field in sent:
             return Example(value=sent[field], command=self.run.provenance.command)
@@ -151,7 +151,7 @@ class Content:
 
 
 def look_up(names: Mapping[str, Value], name: str, what: str) -> Value:
-    """What a page asks for by name; `what` is the kind of thing, in words."""
+    """Return what a page asks for by name; `what` is its kind, for the error message."""
     if name not in names:
         there = f"no {what} {name!r}; there are: {', '.join(sorted(names))}"
         raise DirectiveError(Reporter.ERROR_LEVEL, there)
@@ -160,5 +160,5 @@ def look_up(names: Mapping[str, Value], name: str, what: str) -> Value:
 
 @cache
 def read() -> Content:
-    """Read the committed files; in each build once, which clears the cache."""
+    """Read the committed files, once per build: each build starts by clearing the cache."""
     return Content(table.load(), fields.load(), handling.load(), claims.load(), releases.load())

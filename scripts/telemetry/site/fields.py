@@ -1,4 +1,4 @@
-"""Fields: tables of what was sent, and the reference of each."""
+"""Fields: tables of what was sent, and the reference of all fields."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,18 +25,18 @@ TYPES = {
     "fixed32": "whole number",
     "fixed64": "whole number; shown as a time in UTC",
 }
-"""What OTLP's types are, in a reader's words."""
+"""OTLP's types, in a reader's words."""
 
-SHARED = 3  # from how many rows on what is said in each stands above their table
+SHARED = 3  # how many rows must share a text for it to stand once above their table
 PACKAGES = "these packages"
 
 Names = tuple[str, ...]
 
 
 def show_fields(page: Page, category: str, folded: str = "") -> list[Node]:
-    """What the documented run sent, of one category; if `folded`, below the names."""
+    """The fields of a category that the documented run sent, `folded` or in full view."""
     dictionary, sent = page.content.dictionary, dict(page.content.run.table)
-    # Fields of which the same is said, such as the versions of dependencies, are put together.
+    # Fields that are described alike, such as the versions of dependencies, share a row.
     families = defaultdict[Names, list[str]](list)
     for name in (name for name in _of(page, category) if name in sent):
         since = str(dictionary[name].since)
@@ -49,7 +49,7 @@ def show_fields(page: Page, category: str, folded: str = "") -> list[Node]:
 
 
 def _members(page: Page, names: Sequence[str], sent: Mapping[str, str]) -> Piece:
-    """The value of a field; of a family, that of each member."""
+    """The value of a field or, for a family, of each member."""
     if not names[1:]:
         return markup.code(sent[names[0]])
     listing = nodes.bullet_list()
@@ -111,7 +111,7 @@ def _of(page: Page, category: str) -> list[str]:
 
 
 def _table(page: Page, title: str, heading: str, cells: Mapping[Names, Piece]) -> list[Node]:
-    """A table of fields; what is the same for most of them stands above it, once."""
+    """A table of fields; a reason or sensitivity that many rows share stands once above it."""
     whys = _shared(page.content.dictionary[name].why for name, *_ in cells)
     classes = _shared(_class(page, name) for name, *_ in cells)
     headings = "Field", heading, "Meaning, reason and sensitivity"
@@ -137,7 +137,7 @@ def _headed(page: Page, names: Names) -> Node:
 
 
 def _anchor(field: str) -> str:
-    """The anchor of a field, on whatever page; Sphinx's search cannot cope with one with dots."""
+    """The anchor of a field on any page, without dots, which Sphinx's search cannot handle."""
     return nodes.make_id(f"field-{field}")
 
 
@@ -207,7 +207,7 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
 
 
 def _subcommands_of(page: Page, names: Sequence[str]) -> Piece:
-    """Subcommands, or that they are all or none."""
+    """The subcommands by name, or in words if they are all or none."""
     fields = page.content.verification.fields
     if set(names) == {name for field in fields for name in (*field.success, *field.failure)}:
         return "every subcommand"

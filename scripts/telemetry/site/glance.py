@@ -15,9 +15,9 @@ LIMIT = Verdict.KNOWN_LIMIT
 
 
 class Ground(NamedTuple):
-    """What an answer rests on: the name of a claim or statement, and what it has to say for that.
+    """A claim or statement that an answer rests on, and the words that it must contain.
 
-    In `words`, " … " stands for what lies between; a claim needs the verdict, too.
+    In `words`, " … " separates parts, each of which must occur; a claim must have the verdict, too.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Ground(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One line of the card, and what it sums up; in its text, code stands between backticks."""
+    """One line of the card, and what it sums up; backticks in its text enclose code."""
 
     question: str
     text: str
@@ -112,7 +112,7 @@ ANSWERS = (
 
 
 def answers(content: Content) -> list[Answer]:
-    """The card, with its facts filled in; a UserError tells what an answer no longer rests on."""
+    """Fill in the card's facts; raise a UserError if a ground no longer supports its answer."""
     return [answer._replace(text=_text(content, answer)) for answer in ANSWERS]
 
 

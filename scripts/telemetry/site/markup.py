@@ -22,7 +22,7 @@ def inline(*pieces: Piece, class_: str = "") -> nodes.inline:
 
 
 def paragraph(*pieces: Piece, class_: str = "") -> nodes.paragraph:
-    """Pieces as a paragraph, marked as not typed by anybody."""
+    """A generated paragraph; `made` tells `sentences.check` that nobody typed it."""
     return nodes.paragraph("", "", *_nodes(pieces), classes=class_.split(), made=True)
 
 
@@ -38,7 +38,7 @@ def literal(text: str) -> nodes.literal:
 
 
 def code(name: str) -> nodes.literal:
-    """Code that a narrow column breaks after a dot or an underscore, not in a word or an option."""
+    """Code that a narrow column may break after a dot or an underscore; an option stays whole."""
     if name.startswith("-"):
         return nodes.literal(text=name, classes=["whole"])
     first, *others = (nodes.Text(piece) for piece in re.split(r"(?<=[._])", name))
@@ -53,22 +53,22 @@ def codes(texts: Iterable[str]) -> nodes.inline:
 
 
 def hidden(words: str) -> nodes.inline:
-    """Words for those who cannot see a symbol."""
+    """Words that explain a symbol to users of screen readers."""
     return inline(f" {words}", class_="visuallyhidden")
 
 
 def mark(symbol: str, kind: str, words: str = "") -> nodes.inline:
-    """A mark, with words for those who cannot see it."""
+    """A mark, with words for screen readers."""
     return inline(symbol, hidden(words) if words else "", class_=f"mark mark-{kind}")
 
 
 def picture(svg: str) -> Node:
-    """A picture; readers of EPUB need not know SVG within a page, and have to do without."""
+    """An inline SVG picture; the EPUB omits it, as Sphinx cannot declare it in the manifest."""
     return addnodes.only("", nodes.raw("", svg, format="html"), expr="not epub")
 
 
 def bar(number: float, whole: float) -> Node:
-    """A number, and for the eye a bar."""
+    """A number, with a bar beside it that screen readers ignore."""
     start = '<svg class="bar" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">'
     shown = picture(f'{start}<rect width="{number / whole:.3f}" height="1"/></svg>')
     return inline(inline(str(number), class_="numbers"), shown, class_="measured")
@@ -80,7 +80,7 @@ def bullets(items: Iterable[Piece], class_: str = "") -> nodes.bullet_list:
 
 
 def definitions(pairs: Iterable[tuple[str, Piece]], class_: str = "") -> nodes.definition_list:
-    """A list of terms and what there is to say of each: a list, or pieces of a paragraph."""
+    """A list of terms with their definitions, each of which is a list or becomes a paragraph."""
     listing = nodes.definition_list(classes=class_.split())
     for term, said in pairs:
         item = nodes.term(text=term, made=True), nodes.definition("", _block(said))
@@ -94,7 +94,7 @@ def section(identifier: str, title: Piece, class_: str = "") -> nodes.section:
 
 
 def folded(summary: str, *content: Node) -> list[Node]:
-    """Content that shows when somebody asks for it, and in print."""
+    """Content that is folded on the screen until a reader opens it, but always printed."""
     start = nodes.raw("", f"<details><summary>{html.escape(summary)}</summary>", format="html")
     return [start, *content, nodes.raw("", "</details>", format="html")]
 
@@ -105,9 +105,9 @@ def table(
     rows: Sequence[Sequence[Piece]],
     class_: str = "evidence-table",
 ) -> nodes.table:
-    """A table with a caption, whose first cells are headings of their rows."""
+    """A table with a caption; the first cell of each row is its heading."""
     if not rows:
-        # A table that shows nothing would look like a finding.
+        # An empty table would look like a result.
         raise DirectiveError(Reporter.ERROR_LEVEL, f"the table {title!r} would have no rows")
     group = nodes.tgroup(cols=len(headings))
     group += [nodes.colspec(stub=None if number else 1) for number in range(len(headings))]

@@ -17,7 +17,7 @@ REPOSITORY = "https://github.com/paulsengroup/StripePy"
 
 @dataclass(frozen=True)
 class Page:
-    """The page that is being read: what Sphinx knows of all pages, and this one so far."""
+    """The page being read: Sphinx's environment of all pages, and this page's document so far."""
 
     env: BuildEnvironment
     document: nodes.document
@@ -35,13 +35,13 @@ class Page:
 
     @property
     def standard(self) -> StandardDomain:
-        """What pages can refer to, and other projects, too."""
+        """The domain in which this site and other projects look up what they refer to."""
         return self.env.domains.standard_domain
 
     def target(self, kind: str, name: str, anchor: str) -> str:
-        """Make an anchor of this page the target of a name, for other projects, too; return it."""
+        """Make an anchor of this page the target of a name, and return it."""
         self.standard.note_object(kind, name, anchor)
-        # They do not know our kinds of object, but they know labels.
+        # Other projects do not know our types of object, but can refer to labels.
         self.standard.note_hyperlink_target(anchor, self.name, anchor, name)
         return anchor
 
@@ -57,13 +57,13 @@ class Page:
         return link
 
     def field(self, name: str) -> Node:
-        """The name of a field, which leads to its reference if there is one."""
+        """The name of a field, with a link to its reference if there is one."""
         shown = markup.code(name)
         known = name in self.content.dictionary
         return self.link("field", name, shown) if known else shown
 
     def prose(self, text: str) -> nodes.inline:
-        """A text with facts filled in, and code between backticks, which leads to what it names."""
+        """A text with facts filled in; code in backticks links to a field or variable it names."""
         shown = markup.inline()
         for number, piece in enumerate(self.content.filled(text).split("`")):
             if number % 2 == 0:

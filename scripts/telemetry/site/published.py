@@ -1,4 +1,4 @@
-"""What is served beside the pages: documents for programs, and lists of the pages."""
+"""Files served beside the pages: documents for programs, and lists of the pages."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ from telemetry.records.fields import SENSITIVITIES, Category, Part, Sensitivity,
 from telemetry.site.content import Content, read
 from telemetry.site.glance import answers
 
-# html_extra_path would complain of a missing one before anything is read.
+# Not in html_extra_path, which would report a missing file before we can say how to fix it.
 SERVED = (files.TABLE, files.MESSAGE)
 
 SITEMAPS = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -166,7 +166,7 @@ def publish(app: Sphinx, failure: Exception | None) -> None:
     if failure or app.builder.name != "html":
         return
     base = app.config.html_baseurl
-    # In the order of the menus, and only what is in one.
+    # Only pages in a menu, in the order of the menu.
     pages = app.env.collect_relations()
     addresses = {page: urljoin(base, app.builder.get_target_uri(page)) for page in pages}
     shown, content = read(), {path: path.read_bytes() for path in SERVED}
@@ -177,7 +177,7 @@ def publish(app: Sphinx, failure: Exception | None) -> None:
     ):
         content |= documents.render_with_schema(document, path)
     content[Path("llms.txt")] = _llms(app.env, addresses).encode()
-    # A sitemap has whole addresses only, and those are known where the site is published.
+    # A sitemap needs absolute addresses, which are known only where the site is published.
     if base:
         urls = "".join(f"<url><loc>{escape(url)}</loc></url>\n" for url in addresses.values())
         sitemap = f'<urlset xmlns="{SITEMAPS}">\n{urls}</urlset>\n'
@@ -187,7 +187,7 @@ def publish(app: Sphinx, failure: Exception | None) -> None:
 
 
 def _llms(env: BuildEnvironment, addresses: dict[str, str]) -> str:
-    """Titles, addresses and descriptions of the pages, in the form of llmstxt.org."""
+    """Titles, addresses and descriptions of the pages, in the format of llmstxt.org."""
     described = {page: env.metadata[page].get("description") for page in addresses}
     lines = [f"# {env.config.project}", "", f"> {described[env.config.root_doc]}", ""]
     for page, address in addresses.items():

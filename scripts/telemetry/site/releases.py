@@ -1,4 +1,4 @@
-"""Releases: what each of StripePy's sends, and what a dependency changes in it."""
+"""Releases: what each release of StripePy sends, and how dependencies change that."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -163,7 +163,7 @@ def show_sdk_settings(page: Page) -> list[Node]:
 
 
 def _effects(stretches: Sequence[Stretch], variable: str) -> str:
-    """What a variable does; where that is not the same everywhere, with which releases."""
+    """What a variable does; if that differs between releases, with which."""
 
     def effect(stretch: Stretch) -> str:
         setup = stretch.setup

@@ -1,4 +1,4 @@
-"""Sentences: what is claimed or stated stands once, and pages include or draw it."""
+"""Sentences: each claim or statement is written once; pages include it, or draw it."""
 
 import html
 import re
@@ -23,7 +23,7 @@ TELLS = re.compile(
     r"|uploaded|adds|includes|writes|shares|logs)\b"
     r"|(?:^|[.:;] )(?:StripePy|It|The (?:program|message|command)|A (?:run|message)) "
 )
-"""Words that state what the program does; guidance does without them."""
+"""Words that state what the program does; guidance must not contain them."""
 
 PICTURE = files.PAGES / "_templates" / "data_flow.svg"
 KEPT = "{fact:%s.place}; {fact:%s.link} on the way there and {fact:%s.at_rest} at rest"
@@ -45,14 +45,14 @@ logger = logging.getLogger(__name__)
 
 
 class Sentences(SphinxDirective):
-    """`.. sentences:: NAME...`: sentences with their marks; each line is a paragraph.
+    """`.. sentences:: NAME...`: sentences with their marks; each line of names is a paragraph.
 
-    A name is that of a claim, or `stated.KEY` or `not_stated.KEY` of `data_handling.toml`. With
+    A name is that of a claim, or `stated.KEY` or `not_stated.KEY` in `data_handling.toml`. With
     `:bullets:`, each line is an item of a list; `:folded: SUMMARY` folds that list.
     """
 
     has_content = True
-    option_spec = {  # noqa: RUF012 -- declared so by Sphinx
+    option_spec = {  # noqa: RUF012 -- as Sphinx declares it
         "bullets": directives.flag,
         "folded": directives.unchanged_required,
     }
@@ -73,7 +73,7 @@ class Sentences(SphinxDirective):
 
 
 class Guidance(SphinxDirective):
-    """`.. guidance::`: what is typed, on a page where all else is included."""
+    """`.. guidance::`: text that is typed, on a page where everything else is generated."""
 
     has_content = True
 
@@ -92,7 +92,7 @@ def _sentence(page: Page, name: str) -> Node:
 
 
 def mark(page: Page, name: str) -> Node:
-    """The mark of a sentence: to the evidence of a claim, or where to ask."""
+    """The mark of a sentence: a link to its evidence, "stated", or a link to whom to ask."""
     if claim := page.content.verification.claim(name):
         symbol = markup.mark(*MARKS[claim.verdict], f"{claim.verdict}, evidence: {name}")
         return page.link("claim-link", name, symbol)
@@ -102,7 +102,7 @@ def mark(page: Page, name: str) -> Node:
 
 
 def _texts(node: Node) -> Iterator[nodes.TextElement]:
-    """Whatever can hold a sentence, but for headings and Sphinx's own complaints."""
+    """Every paragraph, term and line, except in Sphinx's own messages."""
     for kind in (nodes.paragraph, nodes.term, nodes.line):
         for text in node.findall(kind):
             if not isinstance(text.parent, nodes.system_message):
@@ -110,13 +110,13 @@ def _texts(node: Node) -> Iterator[nodes.TextElement]:
 
 
 def legend(name: str) -> Node:
-    """A mark, to be explained: a verdict, or "stated"."""
+    """A mark for a page to explain: that of a verdict, or "stated"."""
     marks = {verdict.value: (*mark, f"({verdict})") for verdict, mark in MARKS.items()}
     return markup.mark(*look_up(marks | {"stated": ("stated", "stated", "")}, name, "mark"))
 
 
 def show_data_flow(page: Page) -> list[Node]:
-    """The way of a message as a picture, then as a table."""
+    """Where a message goes, as a picture and as a table."""
     drawn = page.content.filled(PICTURE.read_text(encoding="utf-8"), html.escape)
     rows = [[capitalised(page.content.filled(cell)) for cell in cells] for cells in STATIONS]
     headings = "Component", "Where", "How long data are kept"
@@ -125,9 +125,9 @@ def show_data_flow(page: Page) -> list[Node]:
 
 
 def check(app: Sphinx, document: nodes.document) -> None:
-    """Warn of each typed text that states something, on a page that says `:marked:` at its top.
+    """On a page with `:marked:` at its top, warn of typed text that states something.
 
-    There, whatever is typed, and not made by `markup`, stands in `.. guidance::`.
+    There, all text that `markup` did not make counts as typed, and has to be guidance.
     """
     page = app.env.current_document.docname
     if "marked" not in app.env.metadata[page]:
