@@ -1,6 +1,5 @@
 """How Sphinx builds the site."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -16,8 +15,6 @@ sys.path.insert(0, str(ROOT / "scripts"))
 # -- What the site is --------------------------------------------------------------------------
 
 project = "StripePy telemetry"
-# The release that the site describes.
-version = json.loads((ROOT / "assets" / "telemetry_table.json").read_bytes())["stripepy_hic"]
 author = "StripePy's maintainers"
 copyright = "2025, Andrea Raffo; MIT licence"
 

@@ -92,14 +92,6 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-def complaints(page: Page) -> list[str]:
-    """A list that fills with the page's errors and messages, including refusals by its policy."""
-    said: list[str] = []
-    page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
-    page.on("console", lambda message: said.append(f"{page.url}: {message.text}"))
-    return said
-
-
 @pytest.mark.parametrize("views", [MAIN, pytest.param(OTHERS, marks=slow)], ids=["main", "others"])
 def test_every_page_is_accessible(
     page: Page, addresses: list[str], views: list[tuple[int, str]]
@@ -242,19 +234,15 @@ def test_the_keyboard_reaches_the_skip_link_and_works_the_phone_menu(
 
 
 @slow
-def test_a_link_to_a_section_closes_the_phone_menu(phone: Page, root: str) -> None:
+def test_the_open_phone_menu_is_accessible_and_a_link_to_a_section_closes_it(
+    phone: Page, root: str
+) -> None:
     phone.goto(f"{root}telemetry.html")
     phone.get_by_role("button", name="Menu").click()
+    assert violations(phone) == []
     phone.locator("#menu").get_by_role("link", name="Whom to ask").click()
     assert phone.locator("#menu").is_hidden()
     assert phone.locator("#whom-to-ask").evaluate(IN_VIEW)
-
-
-@slow
-def test_the_open_phone_menu_is_accessible(phone: Page, root: str) -> None:
-    phone.goto(root)
-    phone.get_by_role("button", name="Menu").click()
-    assert violations(phone) == []
 
 
 @slow
@@ -380,8 +368,9 @@ def test_pages_ask_no_other_host_keep_nothing_and_do_not_complain(
     page: Page, root: str, addresses: list[str]
 ) -> None:
     kept = "Object.keys(localStorage).length + Object.keys(sessionStorage).length"
-    findings = complaints(page)
-    asked: set[str] = set()
+    findings, asked = list[str](), set[str]()
+    page.on("pageerror", lambda error: findings.append(f"{page.url}: {error}"))
+    page.on("console", lambda message: findings.append(f"{page.url}: {message.text}"))
     page.on("request", lambda request: asked.add(request.url))
     for address in addresses:
         visit(page, address)

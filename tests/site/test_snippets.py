@@ -70,17 +70,14 @@ def content(file: str) -> str:
 
 def shell(place: Place, snippet: Snippet) -> str:
     """Run stripepy in the same session; after a permanent change, in a new one."""
-    name = snippet.tool
+    name, _, _ = snippet.tool.partition(",")
     if snippet.caption == "Permanently":
         place.run(name, "-c", snippet.code)
         # bash reads ~/.bashrc only if it is interactive.
         return place.run(name, *(["-i"] if name == "bash" else []), "-c", COMMAND)
-    code = snippet.code if "stripepy " in snippet.code else f"{snippet.code}{COMMAND}\n"
-    return place.run(name, "-c", code)
-
-
-def script(place: Place, snippet: Snippet) -> str:
-    return place.run("bash", place.write(snippet.file, snippet.code))
+    # Apptainer runs this section when a container starts.
+    code = snippet.code.rpartition("%environment")[2]
+    return place.run(name, "-c", code if "stripepy " in code else f"{code}{COMMAND}\n")
 
 
 def python(place: Place, snippet: Snippet) -> str:
@@ -111,16 +108,6 @@ def wrapper(place: Place, snippet: Snippet) -> str:
     path = place.write("bin/stripepy", snippet.code.replace("/opt/stripepy/bin", str(place.bin)))
     path.chmod(0o755)
     return place.run("sh", "-c", f"PATH={path.parent}:$PATH; {COMMAND}")
-
-
-def conda(place: Place, snippet: Snippet) -> str:
-    """Run the snippet in the user's shell, as conda does."""
-    return place.run("sh", "-c", f"{snippet.code}{COMMAND}")
-
-
-def apptainer(place: Place, snippet: Snippet) -> str:
-    """Run the section that Apptainer runs when a container starts."""
-    return place.run("sh", "-c", f"{snippet.code.partition('%environment')[2]}{COMMAND}")
 
 
 def modules(place: Place, snippet: Snippet) -> str:
@@ -196,13 +183,13 @@ TOOL: dict[str, tuple[Callable[[Place, Snippet], str], list[str]]] = {
     "bash": (shell, []),
     "zsh": (shell, ["zsh"]),
     "fish": (shell, ["fish"]),
-    "bash, without a scheduler": (script, []),
+    "bash, without a scheduler": (shell, []),
     "Python": (python, []),
     "Jupyter": (notebook, ["workflow tools"]),
     "Snakemake": (snakemake, ["workflow tools"]),
     "sh": (wrapper, []),
-    "sh, without conda": (conda, []),
-    "sh, without Apptainer": (apptainer, []),
+    "sh, without conda": (shell, []),
+    "sh, without Apptainer": (shell, []),
     "Environment Modules and Lmod": (modules, ["environment-modules", "lmod"]),
     "Lmod": (modules, ["lmod"]),
     "EasyBuild": (easybuild, ["workflow tools", "environment-modules"]),
@@ -251,7 +238,7 @@ def test_leaving_a_conda_environment_brings_back_what_the_user_had(
 ) -> None:
     place = Place(tmp_path)
     # Twice: conda leaves an active environment before activating it again.
-    conda(place, replace(ENTER, code=before + (ENTER.code + LEAVE.code) * 2))
+    shell(place, replace(ENTER, code=before + (ENTER.code + LEAVE.code) * 2))
     assert place.found() == after
 
 

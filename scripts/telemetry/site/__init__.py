@@ -97,16 +97,11 @@ class Role(SphinxRole):
 def _read(app: Sphinx) -> None:
     try:
         read.cache_clear()
-        glance.answers(read())
+        content = read()
+        glance.answers(content)
+        app.config.version = content.run.provenance.stripepy_hic
     except UserError as error:
         _end_build(error)
-
-
-def _read_again(
-    app: Sphinx, env: BuildEnvironment, added: Set[str], changed: Set[str], removed: Set[str]
-) -> Set[str]:
-    # A change in assets, scripts or another page can affect any page, so read them all.
-    return env.found_docs
 
 
 def _check_fields(app: Sphinx, env: BuildEnvironment) -> None:
@@ -140,8 +135,10 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("snippet", Snippet)
     for name, make in ROLES.items():
         app.add_role(name, Role(make))
-    app.connect("builder-inited", _read)
-    app.connect("env-get-outdated", _read_again)
+    # Before the builder of EPUB asks for the version.
+    app.connect("builder-inited", _read, priority=400)
+    # A change in assets, scripts or another page can affect any page, so read them all.
+    app.connect("env-get-outdated", lambda app, env, *changes: env.found_docs)
     app.connect("doctree-read", sentences.check)
     app.connect("env-merge-info", _forget_other_pages, priority=400)
     app.connect("env-updated", _check_fields)

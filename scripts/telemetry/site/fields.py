@@ -127,8 +127,8 @@ def _table(page: Page, title: str, heading: str, cells: Mapping[Names, Piece]) -
 
 
 def _shared(told: Iterable[str]) -> str:
-    [(most, count)] = Counter(told).most_common(1)
-    return most if count >= SHARED else ""
+    most = Counter(told).most_common(1)
+    return next((text for text, count in most if count >= SHARED), "")
 
 
 def _headed(page: Page, names: Names) -> Node:
@@ -188,7 +188,12 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
         yield "Form", markup.literal(field.pattern.pattern)
     yield "Sent by", _sent_by(field)
     ended = {"on success": seen.success, "on failure": seen.failure} if seen else {}
-    runs = [markup.inline(_subcommands_of(page, of), f" {how}") for how, of in ended.items() if of]
+    every = {s for f in page.content.verification.fields for s in (*f.success, *f.failure)}
+    runs = [
+        markup.inline("every subcommand" if {*of} == every else markup.codes(of), f" {how}")
+        for how, of in ended.items()
+        if of
+    ]
     yield "Seen in runs of", markup.joined(runs, "; ") if runs else "no subcommand"
     yield "Varies", f"{field.varies}: {field.because}" if field.because else "no"
     yield "Added by", "this site" if field.origin == "derived" else field.origin
@@ -204,11 +209,3 @@ def _facts(page: Page, name: str) -> Iterator[tuple[str, Piece]]:
         yield "Set in", "no line of StripePy: OpenTelemetry's SDK adds it by itself"
     else:
         yield "Set in", markup.joined(map(page.source, seen.lines))
-
-
-def _subcommands_of(page: Page, names: Sequence[str]) -> Piece:
-    """The subcommands by name, or in words if they are all or none."""
-    fields = page.content.verification.fields
-    if set(names) == {name for field in fields for name in (*field.success, *field.failure)}:
-        return "every subcommand"
-    return markup.codes(names) if names else "no subcommand"

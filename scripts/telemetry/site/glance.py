@@ -26,94 +26,78 @@ class Ground(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One line of the card, and what it sums up; backticks in its text enclose code."""
+    """One line of the card, and what it sums up."""
 
     question: str
     text: str
-    grounds: tuple[Ground, ...] = ()
+    grounds: list[Ground]
 
 
-ANSWERS = (
-    Answer("On by default", "yes", (Ground("one-span", "Each run of a `stripepy` … sends"),)),
-    Answer(
-        "Sent to",
+ANSWERS: dict[str, tuple[str, *tuple[Ground, ...]]] = {
+    "On by default": ("yes", Ground("one-span", "Each run of a `stripepy` … sends")),
+    "Sent to": (
         "{fact:collector.managed_by}",
-        (Ground("stated.controller", "{fact:collector.managed_by} manage"),),
+        Ground("stated.controller", "{fact:collector.managed_by} manage"),
     ),
-    Answer("How often", "once per run", (Ground("one-span", "Each run … one message"),)),
-    Answer("First-run notice", "none", (Ground("no-notice", "does not tell its users", LIMIT),)),
-    Answer(
-        "Status command",
+    "How often": ("once per run", Ground("one-span", "Each run … one message")),
+    "First-run notice": ("none", Ground("no-notice", "does not tell its users", LIMIT)),
+    "Status command": (
         "none",
-        (Ground("no-status-command", "no option … tells whether it is on", LIMIT),),
+        Ground("no-status-command", "no option … tells whether it is on", LIMIT),
     ),
-    Answer(
-        "Results published",
+    "Results published": (
         "not stated",
-        (Ground("not_stated.results", "not stated whether any results are published"),),
+        Ground("not_stated.results", "not stated whether any results are published"),
     ),
-    Answer(
-        "Off switch",
+    "Off switch": (
         "{fact:switches}, set to any value",
-        (Ground("off-by-presence", "{fact:switches} switches telemetry off … any value counts"),),
+        Ground("off-by-presence", "{fact:switches} switches telemetry off … any value counts"),
     ),
-    Answer(
-        "Identifiers",
+    "Identifiers": (
         "new for each run, so none links two runs",
-        (Ground("random-identifiers", "No two runs share an identifier"),),
+        Ground("random-identifiers", "No two runs share an identifier"),
     ),
-    Answer(
-        "Files, user, machine",
+    "Files, user, machine": (
         "their names are not sent, nor are those of chromosomes",
-        (
-            Ground(
-                "nothing-planted",
-                "None of these is sent … names of files … chromosomes … user's … machine's name",
-            ),
+        Ground(
+            "nothing-planted",
+            "None of these is sent … names of files … chromosomes … user's … machine's name",
         ),
     ),
-    Answer(
-        "Network address",
+    "Network address": (
         "not in the message, but the receiver sees it",
-        (
-            Ground("no-place", "The message holds no network address"),
-            Ground("not_stated.network_address", "not stated whether the network address is kept"),
-        ),
+        Ground("no-place", "The message holds no network address"),
+        Ground("not_stated.network_address", "not stated whether the network address is kept"),
     ),
-    Answer(
-        "Delay",
+    "Delay": (
         "{fact:delay.answers}; {fact:delay.any} if the collector is unreachable",
-        (
-            Ground("delay-none", "If the collector answers … {fact:delay.answers} later"),
-            Ground(
-                "delay-seconds", "If the collector cannot be reached … {fact:delay} later", LIMIT
-            ),
-            Ground(
-                "delay-name-server",
-                "If the name server never answers … {fact:delay.name-server} later",
-                LIMIT,
-            ),
+        Ground("delay-none", "If the collector answers … {fact:delay.answers} later"),
+        Ground("delay-seconds", "If the collector cannot be reached … {fact:delay} later", LIMIT),
+        Ground(
+            "delay-name-server",
+            "If the name server never answers … {fact:delay.name-server} later",
+            LIMIT,
         ),
     ),
-    Answer(
-        "Kept for",
+    "Kept for": (
         "{fact:dashboard.retention} on a dashboard; in a backup {fact:backup.retention}",
+        Ground("stated.dashboard_retention", "dashboard keeps … {fact:dashboard.retention}"),
+        Ground("stated.backup_retention", "backup keeps … {fact:backup.retention}"),
+    ),
+    "Last verified": (
         (
-            Ground("stated.dashboard_retention", "dashboard keeps … {fact:dashboard.retention}"),
-            Ground("stated.backup_retention", "backup keeps … {fact:backup.retention}"),
+            "{fact:verified}, StripePy {fact:stripepy}, opentelemetry-sdk {fact:sdk},"
+            " commit {fact:commit}"
         ),
     ),
-    Answer(
-        "Last verified",
-        "{fact:verified}, StripePy {fact:stripepy}, opentelemetry-sdk {fact:sdk},"
-        " commit {fact:commit}",
-    ),
-)
+}
+"""By question: the text, in which backticks enclose code, and what it rests on."""
 
 
 def answers(content: Content) -> list[Answer]:
     """Fill in the card's facts; raise a UserError if a ground no longer supports its answer."""
-    return [answer._replace(text=_text(content, answer)) for answer in ANSWERS]
+    typed = (Answer(question, text, grounds) for question, (text, *grounds) in ANSWERS.items())
+    return [answer._replace(text=_text(content, answer)) for answer in typed]
 
 
 def _text(content: Content, answer: Answer) -> str:

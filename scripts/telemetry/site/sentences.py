@@ -102,8 +102,9 @@ def mark(page: Page, name: str) -> Node:
 
 
 def _texts(node: Node) -> Iterator[nodes.TextElement]:
-    """Every paragraph, term and line, except in Sphinx's own messages."""
-    for kind in (nodes.paragraph, nodes.term, nodes.line):
+    """Every text that can hold a sentence, except headings and Sphinx's own messages."""
+    kinds = nodes.paragraph, nodes.term, nodes.line, nodes.rubric, nodes.caption, nodes.attribution
+    for kind in kinds:
         for text in node.findall(kind):
             if not isinstance(text.parent, nodes.system_message):
                 yield text
