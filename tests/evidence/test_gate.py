@@ -1,8 +1,7 @@
-"""The gate: a stripepy whose telemetry is changed in any one way turns it red, with the reason.
+"""The gate: any one change to StripePy's telemetry turns it red, for the right reason.
 
-One world serves all changed programs, and a changed program has as many changes as do not hide
-each other. Of each, only the runs are made that the judges need to see the changes, and the judges
-decide in this process.
+All changed programs share one world, and each has as many changes as do not hide each other. Only
+the runs that show a program's changes are made, and the judges decide in this process.
 """
 
 import errno
@@ -28,7 +27,7 @@ from telemetry.records.runs import Run
 TELEMETRY = "cli/telemetry.py"
 CALL, VIEW, PLOT, DOWNLOAD = (f"cli/{name}.py" for name in ("call", "view", "plot", "download"))
 
-# Lines of stripepy before which, or in which, something is put.
+# Lines of StripePy that changes replace, or add something to.
 SPAN = "        return tracer.start_span("
 PROVIDER = "        provider = TracerProvider"
 LIST = "    if list_only:\n        _list_datasets()"
@@ -43,19 +42,19 @@ REACH_OUT = "try: __import__('socket').gethostbyname('zqx.example')\nexcept Exce
 
 
 def before(file: str, line: str, code: str) -> Edit:
-    """Let some code run before a line, at the same depth."""
+    """Run some code before a line, at the same indentation."""
     depth = line[: len(line) - len(line.lstrip())]
     return file, line, f"{depth}exec({code!r}, globals() | locals())\n{line}"
 
 
 def attribute(name: str, condition: str = "True", value: str = '"1"') -> Edit:
-    """Give the resource one more attribute, on some condition."""
+    """Add an attribute to the resource, under some condition."""
     old = "            HOST_ARCH: platform.machine(),\n"
     return TELEMETRY, old, f'{old}            **({{"{name}": {value}}} if {condition} else {{}}),\n'
 
 
 def parameter(name: str, condition: str, line: str = PARAMETER) -> Edit:
-    """Have `download` send one more parameter, on some condition."""
+    """Have `download` send one more parameter, under some condition."""
     return (
         DOWNLOAD,
         line,
@@ -64,7 +63,7 @@ def parameter(name: str, condition: str, line: str = PARAMETER) -> Edit:
 
 
 def given(function: str, code: str) -> Edit:
-    """Have a function of a library be given something more, whenever it is called."""
+    """Pass further arguments, such as `'verify': False`, to every call of a library function."""
     module = function.partition(".")[0]
     wrap = f"import {module}\nplain = {function}\n{function} = "
     return before(
@@ -75,7 +74,7 @@ def given(function: str, code: str) -> Edit:
 
 
 def sending_again(status: int, code: str) -> Edit:
-    """Send what is answered with a status again, once some code has changed the request."""
+    """After a certain status, send the request again, once some code has changed it."""
     return before(
         TELEMETRY,
         SPAN,
@@ -100,25 +99,17 @@ NOT, STALE, VOID = Verdict.DOES_NOT_HOLD, Verdict.STALE, Verdict.VOID
 
 @dataclass(frozen=True)
 class Change:
-    """A change of stripepy.
+    """A change to StripePy."""
 
-    Attributes:
-        edit: What is changed.
-        claim: The claim that has to notice.
-        text: A part of the reason that this change alone gives.
-        runs: Names of the runs that show it.
-        verdict: What becomes of the claim.
-    """
-
-    edit: Edit
-    claim: str
-    text: str
-    runs: tuple[str, ...] = ("download",)
-    verdict: Verdict = NOT
+    edit: Edit  # what is changed
+    claim: str  # the claim that has to notice it
+    text: str  # part of the reason given, which no other change to the program causes
+    runs: tuple[str, ...] = ("download",)  # names of the runs that show it
+    verdict: Verdict = NOT  # the verdict on the claim
 
 
 def more_in(surrounding: str, name: str, condition: str) -> Change:
-    """A change that sends more in one of the surroundings."""
+    """Return a change that sends more in one of the surroundings."""
     runs = ("view", f"{surrounding}: view")
     return Change(attribute(name, condition), "surroundings", f"adds `{name}`", runs)
 
@@ -755,11 +746,11 @@ ALONE = {
         "off-by-presence", "the control", ("download", "switch: download STRIPEPY_NO_TELEMETRY=1"), VOID,
     ),
 }  # fmt: skip
-"""What would hide others, or is hidden by them."""
+"""Changes that would hide others, or be hidden by them."""
 
 PROGRAMS = {**TOGETHER, **{name: {name: change} for name, change in ALONE.items()}}
 
-# For the tests that run before every commit.
+# The programs for the tests that run before every commit.
 QUICK = ("one change of each kind", "more is sent later", "a second exporter sends to another host")
 
 
@@ -779,9 +770,9 @@ def plan(here: World) -> Evidence:
 def judged(
     here: World, plan: Evidence, changes: Sequence[Change], folder: Path
 ) -> dict[Change, Judgement]:
-    """Make the runs that show changes, with a changed stripepy, and let the judges decide.
+    """Make the runs that show some changes, with a changed StripePy, and let the judges decide.
 
-    Each judge looks at the runs of its change alone.
+    Each judge sees only the runs that show its change.
     """
     wanted = {name for change in changes for name in change.runs}
     data = Path(tempfile.mkdtemp(dir=here.files))

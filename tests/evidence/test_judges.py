@@ -1,4 +1,4 @@
-"""Judges: what no changed stripepy can show is shown by observations that nobody made."""
+"""Judges: invented observations show what no changed StripePy can show."""
 
 import json
 import random
@@ -24,7 +24,7 @@ DOCUMENTED = table.load()
 
 
 def message(added: str = "", removed: str = "") -> bytes:
-    """The committed message, with an attribute of the span added or one of any kind removed."""
+    """Return the committed message, with a span attribute added or any attribute removed."""
     tree = json.loads(DOCUMENTED.message)
     [resource] = tree["resourceSpans"]
     [span] = resource["scopeSpans"][0]["spans"]
@@ -52,7 +52,7 @@ def seen(
     exit_status: int = 0,
     **headers: str,
 ) -> Observation:
-    """An observation of one message; switched off, a run takes 0.1 s."""
+    """Return an observation of one message; a run that is switched off takes 0.1 s."""
     request = Request("POST /v1/traces HTTP/1.1", (("Host", HOST), *headers.items()), body)
     return Observation(
         run,
@@ -67,7 +67,7 @@ def seen(
 def evidence(
     lines: Sequence[LineResult] = (), changed_files: Sequence[str] = (), **what: Any
 ) -> Evidence:
-    """What judges look at if such a message is seen of every run."""
+    """Return what judges look at if every run sends such a message."""
     return Evidence(
         topics=RUNS,
         observations={topic: [seen(run, **what) for run in runs] for topic, runs in RUNS.items()},
@@ -93,7 +93,7 @@ TEXT = line("cli/telemetry.py", "adds an event for an error, with its text")
 SOCKET = line("cli/view.py", "imports socket, a way to the network")
 ONE_FILE = line("cli/telemetry.py", "adds to the span")
 
-# For each claim: what judges look at, what becomes of it, and a part of the reason.
+# For each claim: what is special about the evidence, the verdict, and part of the reason.
 OBSERVED: dict[str, tuple[dict[str, Any], Verdict, str]] = {
     "four-kinds": ({"body": message(added="zqx")}, NOT, "not described: ['zqx']"),
     "instance-id": ({"body": message(removed="service.instance.id")}, STALE, "sends no service"),

@@ -1,4 +1,4 @@
-"""The search: whatever is planted in any form is found, and nothing is that was not."""
+"""The search finds whatever is planted, in any form, and nothing that is not."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The variables to test: whatever the program could ask for by name, also in a copy."""
+"""The variables to test are all that the program may ask for by name, even in a copy."""
 
 import re
 from pathlib import Path

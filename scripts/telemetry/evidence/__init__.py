@@ -1,1 +1,1 @@
-"""Conditions, claims and judges: what the site states, decided by runs."""
+"""Conditions, claims and judges: runs of StripePy decide what the site may state."""

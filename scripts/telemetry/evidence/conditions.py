@@ -1,7 +1,7 @@
-"""The conditions: which runs are made, by topic. Nothing here knows what they will show.
+"""The conditions: which runs to make, by topic. Nothing here knows what they will show.
 
-A run is made because a claim needs it. Grids are cut to what can differ: each value of a variable
-or an option once, and each variable and option with each subcommand once.
+Every run is here because a claim needs it. Full grids are thinned out: each value is tested at
+least once, and so is each switch and each option with every subcommand that it applies to.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ ALSO_OFF: Mapping[str, Sequence[str]] = {
     "OTEL_SDK_DISABLED": ("true", "TrUe"),
     "OTEL_TRACES_SAMPLER": ("always_off",),
 }
-"""OpenTelemetry's own switches, with the values that switch off."""
+"""OpenTelemetry's own switches, with the values that switch telemetry off."""
 
 NOT_OFF: Mapping[str, Sequence[str]] = {
     "DO_NOT_TRACK": ("1", "", "0", "false", "true"),
@@ -56,9 +56,9 @@ NOT_OFF: Mapping[str, Sequence[str]] = {
     "OTEL_TRACES_SAMPLER": ("always_on", ""),
     "OTEL_TRACES_EXPORTER": ("none", "console", ""),
 }
-"""Values that one might expect to switch telemetry off.
+"""Values that should leave telemetry on, though users may expect some to switch it off.
 
-They are set together: if any did, nothing would be sent.
+All these variables are set in the same run: if any switched telemetry off, nothing would be sent.
 """
 
 OTHER_SWITCHES = (*ALSO_OFF, *(name for name in NOT_OFF if name not in ALSO_OFF))
@@ -67,9 +67,9 @@ DATES = (
     *("2028-01-01 00:10", "2029-04-17 04:20", "2031-08-13 08:30", "2032-02-29 12:40"),
     *("2033-10-28 16:50", "2034-06-15 20:59", "2035-12-31 23:55"),
 )
-"""Each day of the week, in another month and at another hour, with both ends of a year."""
+"""A date for each day of the week, in different months and hours, with both ends of a year."""
 
-# The longest wait comes first, so that others fit beside it.
+# The longest wait comes first, so that other runs fit in beside it.
 UNREACHABLE = (
     Network.SILENT_NAME_SERVER,
     *(
@@ -86,7 +86,7 @@ def _run(name: str, argv: tuple[str, ...], **rest: Any) -> Run:
 
 
 def first() -> list[Run]:
-    """Return what everything else needs: the program's parser, and a result file."""
+    """Return the runs that the others need: they give the parser, versions and a result file."""
     call = ("call", f"{MATRIX}.hic", RESOLUTION, "-o", RESULT)
     return [
         Run("the parser", ("--version",), watched=True),
@@ -103,11 +103,11 @@ def plan(
     Args:
         known: The subcommands, from the program's parser.
         flags: The program's own options.
-        settings: Variables of the environment that are read somewhere, with values to test.
+        settings: Environment variables that StripePy or a library may read, with values to test.
     """
     usable = [subcommand for subcommand in known if subcommand.base is not None]
     return {
-        # Before others that wait, for the longest wait.
+        # First, because the first run that waits should be the one that waits longest.
         "unreachable": list(_unreachable()),
         "commands": list(_commands(usable)),
         "failures": list(_failures()),
@@ -130,14 +130,14 @@ def plan(
 
 
 def _commands(known: Iterable[Subcommand]) -> Iterator[Run]:
-    """Each subcommand, with each format that it takes, ending well."""
+    """Each subcommand, with each format that it accepts, succeeding."""
     for subcommand in known:
         argv = subcommand.argv()
-        # One shows what matplotlib keeps.
+        # Without a ready-made font list, this one shows what matplotlib leaves behind.
         yield _run(subcommand.name, argv, fonts=subcommand.name != "plot pd")
         if f"{MATRIX}.hic" not in argv:
             continue
-        # Plots refuse .cool; that is among the failures. Only .mcool has a normalisation here.
+        # Plots refuse .cool: see `_failures`. Of our files, only .mcool has a normalisation.
         for form, *rest in (("cool",), ("mcool", "--normalization", NORMALISATION)):
             if subcommand.name == "call" or form == "mcool":
                 words = tuple(word.replace(f"{MATRIX}.hic", f"{MATRIX}.{form}") for word in argv)
@@ -145,7 +145,7 @@ def _commands(known: Iterable[Subcommand]) -> Iterator[Run]:
 
 
 def _failures() -> Iterator[Run]:
-    """Every way to fail after the arguments were accepted."""
+    """Every way to fail once the arguments have been accepted."""
     hic, cool = f"{MATRIX}.hic", f"{MATRIX}.cool"
     region = ("--region", PLANTED["a region"])
     for name, argv in (
@@ -180,13 +180,13 @@ def _failures() -> Iterator[Run]:
 
 
 def _downloads() -> Iterator[Run]:
-    """Downloads that fetch something: from nowhere, and a small data set from this machine."""
+    """Downloads whose host does not exist, and downloads of a small file from our own server."""
     by_name = ("download", "--name", "ENCFF993FGR", "-o", PLOT.replace("png", "hic"))
     base = _run("", ("download",), missing_hosts=DATA_HOSTS)
     yield replace(base, name="download: any")
     yield replace(base, name="download: unit tests", argv=("download", "--unit-test"))
     yield replace(base, name="download: off", environment=OFF)
-    # The data sets are known by their checksums, which no small file of ours can have.
+    # StripePy checks a data set's checksum, which no small file of ours can match.
     succeeds = replace(
         base,
         hosts=DATA_HOSTS,
@@ -207,7 +207,7 @@ def _downloads() -> Iterator[Run]:
 
 
 def _refusals(known: Sequence[Subcommand], flags: Sequence[str]) -> Iterator[Run]:
-    """Command lines that say something of the program, or that it does not accept."""
+    """Command lines that ask about the program, or that it rejects."""
     yield _run("nothing", ())
     for flag in sorted({*flags, "--no-such-option", "no-such-subcommand"}):
         yield _run(f"{flag} alone", (flag,), terminal=True)
@@ -226,7 +226,7 @@ def _refusals(known: Sequence[Subcommand], flags: Sequence[str]) -> Iterator[Run
 
 
 def _endings() -> Iterator[Run]:
-    """Runs that something outside brings to their end."""
+    """Runs that are ended from outside: by a signal, or by a closed pipe."""
     for ending in Ending:
         if ending not in {Ending.NORMAL, Ending.SIGTERM}:
             yield _run(f"download: {ending}", LIST, ending=ending)
@@ -242,10 +242,10 @@ def _endings() -> Iterator[Run]:
 
 
 def _options(known: Iterable[Subcommand]) -> Iterator[Run]:
-    """Each subcommand with its options at once; by itself, each value that is left out there.
+    """Each subcommand with all the options that go together, and some options one at a time.
 
-    So is what is sent without a value of its own that tells it from others. An option that several
-    subcommands have is tested by itself where it is met first.
+    One at a time: options that their subcommand's run leaves out, values that no such run tests,
+    and sent options whose value does not identify them; the last two only where they first occur.
     """
     chosen = _together(known)
     tested = {pair for _, values in chosen for pair in values.items()}
@@ -263,13 +263,13 @@ def _options(known: Iterable[Subcommand]) -> Iterator[Run]:
 
 
 def _together(known: Iterable[Subcommand]) -> list[tuple[Subcommand, dict[str, str]]]:
-    """Each subcommand with all its options that can stand together; those with one name first."""
+    """Pair each subcommand with the options that go together; its second names come last."""
     ordered = sorted(known, key=lambda subcommand: bool(subcommand.same_as))
     return [(subcommand, together(subcommand, number)) for number, subcommand in enumerate(ordered)]
 
 
 def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Every variable that is said, or could be thought, to switch telemetry off."""
+    """Every variable that switches telemetry off, or could be expected to."""
     main, other = SWITCHES
     tested = [(subcommand, OFF) for subcommand in known]
     lists: Sequence[Mapping[str, Sequence[str]]] = {other: SWITCH_VALUES}, NOT_OFF
@@ -282,7 +282,7 @@ def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
     for subcommand, environment in tested:
         name = switch_name(subcommand.name, environment)
         yield _run(name, subcommand.argv(), environment=environment)
-    # Other values, beside all options that can stand together.
+    # The main switch's other values, together with all the options that go together.
     one_name = [pair for pair in _together(known) if not pair[0].same_as]
     for (subcommand, options), value in _beside(one_name, SWITCH_VALUES[1:]):
         yield _run(
@@ -293,17 +293,17 @@ def _switches(known: Sequence[Subcommand]) -> Iterator[Run]:
 
 
 def _beside(*lists: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    """Put lists beside each other, of which the shorter ones start again."""
+    """Zip lists to the length of the longest; the shorter ones start again."""
     return islice(zip(*map(cycle, lists), strict=True), max(map(len, lists)))
 
 
 def switch_name(plain: str, environment: Mapping[str, str]) -> str:
-    """Return the name of the run that tests switches, beside the plain one."""
+    """Return the name of the run that tests switches; `plain` names the same run without them."""
     return f"switch: {plain} {' '.join(f'{n}={v}' for n, v in environment.items())}"
 
 
 def _ambient(settings: Iterable[Setting], known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Every variable that is read anywhere below stripepy."""
+    """Every other variable that StripePy or one of its libraries may read."""
     works = [subcommand for subcommand in known if subcommand.name in WORKS]
     for setting in settings:
         yield _run(
@@ -321,7 +321,7 @@ def _ambient(settings: Iterable[Setting], known: Sequence[Subcommand]) -> Iterat
 
 
 def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Each subcommand in each surrounding, of the plots one; and `call` switched off, too."""
+    """Each subcommand in each of the surroundings, but one plot only; `call` also switched off."""
     runs = []
     for number, (name, where) in enumerate(SURROUNDINGS.items()):
         subcommands = [*_by_one_name(known, number)]
@@ -340,14 +340,14 @@ def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
             if subcommand.name == "call":
                 off = {**where.environment, **OFF}
                 runs.append(replace(run, name=f"{run.name}, off", environment=off))
-    # The surroundings take turns, since one of them has only one core.
+    # The surroundings alternate, since all runs in one of them share a single core.
     return iter(sorted(runs, key=lambda run: run.subcommand))
 
 
 def _by_one_name(known: Sequence[Subcommand], number: int = 0) -> Iterator[Subcommand]:
-    """Yield each subcommand by one of its names: the last one, or another for another number.
+    """Yield each subcommand under one of its names: for 0 the last, for other numbers another.
 
-    What has two names is one subcommand: both names are tested where that could matter.
+    Both names of a subcommand are tested only where the name could matter.
     """
     names: dict[str, list[Subcommand]] = {}
     for subcommand in known:
@@ -356,14 +356,14 @@ def _by_one_name(known: Sequence[Subcommand], number: int = 0) -> Iterator[Subco
 
 
 def _dates(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """Each date with a subcommand, and each subcommand on one of these dates."""
+    """Each date with some subcommand, and each subcommand on some date."""
     for date, subcommand in _beside(DATES, [*_by_one_name(known)]):
         prefix = ("env", "DONT_FAKE_MONOTONIC=1", "faketime", date)
         yield _run(f"on {date}: {subcommand.name}", subcommand.argv(), prefix=prefix)
 
 
 def _again() -> Iterator[Run]:
-    """Commands that are run twice, one after the other, in the same folders."""
+    """Commands run twice in a row, in the same folders."""
     twice = ("sh", "-c", '"$@" && exec "$@"', "sh")
     for words in (
         LIST,
@@ -390,7 +390,7 @@ ON = {
     "OTEL_TRACES_EXPORTER": "otlp",
     "OTEL_TRACES_SAMPLER": "always_on",
 }
-"""Values with which one might expect telemetry to be on, whatever other variables say."""
+"""Values that might be expected to switch telemetry on, whatever other variables say."""
 
 LEAKS = {
     "OTEL_RESOURCE_ATTRIBUTES": "zqx.key=ZqxValue,service.name=ZqxService",
@@ -401,7 +401,7 @@ LEAKS = {
 
 
 def _mitigations() -> Iterator[Run]:
-    """What helps against a leak: the switch, and taking the variables away."""
+    """Variables that leak, what helps against that, and a tracer provider that was set before."""
     yield _run("leaks", LIST, environment=LEAKS)
     yield _run("leaks, switched off", LIST, environment={**LEAKS, **ON, **OFF})
     twice = {**LEAKS, SWITCHES[1]: "0", **OFF}
@@ -421,7 +421,7 @@ def _mitigations() -> Iterator[Run]:
     )
 
 
-# One in which the work breaks off, and one that is sent what its user typed.
+# One whose work breaks off, and one that sends what its user typed.
 TELLING_FAILURES = (
     "call: no such resolution",
     "download: no such data set",
@@ -429,19 +429,19 @@ TELLING_FAILURES = (
 
 
 def _telling(known: Iterable[Subcommand]) -> Iterator[Run]:
-    """Each subcommand, ending well and failing."""
+    """Each subcommand succeeding, and the two failures above."""
     yield from (run for run in _commands(known) if run.name == run.subcommand)
     yield from (run for run in _failures() if run.name in TELLING_FAILURES)
 
 
 def _memory(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """The same again, in memory: what makes the table has to agree with the unmodified program."""
+    """The same in memory, as the table is made: it has to agree with the unmodified program."""
     for run in _telling(_by_one_name(known)):
         yield replace(run, name=f"in memory: {run.name}", mode=Mode.MEMORY)
 
 
 def _watched(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """The same again, looked at from inside."""
+    """The same, watched from inside."""
     for run in _telling(_by_one_name(known)):
         yield replace(run, name=f"watched: {run.name}", watched=True, fonts=True)
 
@@ -451,7 +451,7 @@ PROXY = f"http://ZqxLogin:ZqxPassword@127.0.0.1:{PROXY_PORT}"
 
 
 def _transport() -> Iterator[Run]:
-    """Redirects, proxies, credentials."""
+    """Redirects, proxies and credentials."""
     base = _run("", LIST)
     yield replace(base, name="a redirect", network=Network.REDIRECT)
     for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
@@ -471,12 +471,12 @@ THROUGH_PROXY = {"HTTPS_PROXY": f"http://127.0.0.1:{PROXY_PORT}"}
 
 
 def _unreachable() -> Iterator[Run]:
-    """What happens, and how long it takes, when the collector cannot be reached."""
+    """Timed runs whose message is not received, and others to compare them with."""
     base = _run("", LIST, timed=True)
     for repeat in range(REPEATS):
         yield replace(base, name=delay_name("off", repeat), environment=OFF)
     for network in (Network.ANSWERS, *UNREACHABLE):
-        # Of a long wait, what a busy machine adds is a small part.
+        # A busy machine adds little to a long wait, so one run is enough.
         for repeat in range(1 if network.waits else REPEATS):
             yield replace(
                 base,
@@ -493,8 +493,7 @@ def delay_name(network: str, repeat: int) -> str:
 
 
 WORKS = ("call", "view", "plot pd", TELLING_FAILURES[0])
-"""Runs whose results are compared with those of the same work switched off, and unreceived."""
-
+"""Runs whose results have to be the same with telemetry off, and with nobody to receive it."""
 
 UNRECEIVED: Mapping[str, Sequence[Network]] = {
     "call": (Network.REFUSED, Network.NO_NETWORK, Network.SILENT, Network.ERROR),
@@ -504,7 +503,7 @@ UNRECEIVED: Mapping[str, Sequence[Network]] = {
 
 
 def _results(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """The same work again, switched off and without anybody to receive what it sends."""
+    """The same work with nobody to receive what it sends; failures are also switched off."""
     works = [run for run in _telling(known) if run.name in WORKS]
     for run in works:
         if run.name in TELLING_FAILURES:

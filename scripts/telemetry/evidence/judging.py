@@ -1,4 +1,4 @@
-"""How a claim is decided: a sentence, and a judge who looks at observations."""
+"""How a claim is decided: it is a sentence with a judge, which looks at observations."""
 
 import json
 import re
@@ -22,7 +22,7 @@ SHOWN_GROUNDS = 3
 
 
 class Void(Exception):  # noqa: N818 -- no error: a verdict
-    """There was nothing to look at, or a control failed: no verdict can be given."""
+    """There was nothing to look at, or a control failed: no verdict is possible."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,31 +55,31 @@ class Evidence:
         return {row.field: row.value for row in otlp.rows(seen.body)}
 
     def settled(self, seen: Observation) -> dict[str, str]:
-        """Return what a run sent, without the values that differ from run to run."""
+        """Return what a run sent, by field, with the values that differ from run to run masked."""
         return differences.settled(seen, self.dictionary)
 
     def differing(self, one: Observation, other: Observation) -> list[str]:
-        """Return the fields that two runs send differently, but for what differs by run."""
+        """Return the fields in which two runs differ, other than those that always do."""
         return sorted(dict(self.settled(one).items() ^ self.settled(other).items()))
 
 
 def outcome(seen: Observation) -> Outcome:
-    """Return how a run ended, as the dictionary names it."""
+    """Return how a run ended, in the dictionary's terms."""
     if seen.run.ending is Ending.SIGINT:
         return "interruption"
-    # Whoever has read enough closes the pipe: stripepy was done by then.
+    # A pipe that its reader has closed is no failure: StripePy had done its work by then.
     closed = seen.run.ending is Ending.CLOSED_PIPE
     return "failure" if seen.exit_status and not closed else "success"
 
 
 def untimed_messages(seen: Observation) -> str:
-    """Return what a run printed as messages and errors, without times and its own folder."""
+    """Return what a run printed to stderr, without its folder's path and numbers such as times."""
     folder = str(PurePosixPath(seen.folder).parent)
     return re.sub(r"\d[\d:.]*(ms|us|ns|s|m)?", "", seen.stderr.replace(folder, ""))
 
 
 class Trial:
-    """What a judge works with: runs to look at, expectations to write down."""
+    """What a judge works with: it gives access to runs, and records what was expected of them."""
 
     def __init__(self, evidence: Evidence, topics: Sequence[str]) -> None:
         self.evidence = evidence
@@ -93,11 +93,11 @@ class Trial:
     def runs(
         self, *topics: str, where: Callable[[Observation], bool] = lambda _: True
     ) -> list[Observation]:
-        """Look at the runs of some topics, or of all those of the claim.
+        """Look at the runs of some topics, by default all of the claim's.
 
         Raises:
-            NotTried: If this machine cannot make such runs.
-            Void: If there are none, or nothing was seen of one.
+            NotTried: If this machine can make none of them.
+            Void: If there are none, or if one timed out or nothing was seen of it.
         """
         chosen = [
             seen
@@ -117,7 +117,7 @@ class Trial:
 
         Raises:
             NotTried: If this machine cannot make it.
-            Void: If it was not made, or nothing was seen of it.
+            Void: If it was not made, timed out, or nothing was seen of it.
         """
         seen = self.evidence.by_name.get(name)
         if seen is None:
@@ -130,7 +130,7 @@ class Trial:
         """Return the data sets that `stripepy download` lists, by name.
 
         Raises:
-            NotTried, Void: As for a run; Void also if it lists nothing that can be read.
+            NotTried, Void: As for `run`; also Void if the list cannot be read.
         """
         listing = self.run("download").stdout
         try:
@@ -147,7 +147,7 @@ class Trial:
         return seen
 
     def control(self, sends: Observation) -> None:
-        """Require that a run sends: silence is measured against it.
+        """Require that a run sends something; otherwise, another run's silence proves nothing.
 
         Raises:
             Void: If it does not.
@@ -156,23 +156,23 @@ class Trial:
             raise Void(f"the control `{sends.run.command}` ({sends.run.name}) sent nothing either")
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Write down one expectation, and what is wrong if it does not hold."""
+        """Record one expectation, and what is wrong if it does not hold."""
         self.counts["checks"] += 1
         if not holds:
             self.failures.append(otherwise)
 
     def require_tested(self, missing: Iterable[str], what: str) -> None:
-        """Give no verdict where conditions are missing and nothing speaks against the claim."""
+        """Prevent a verdict if conditions are missing, unless an expectation fails anyway."""
         self.counts["checks"] += 1
         if without := sorted(missing):
             self.missing.append(f"{what} was not tested with {without}")
 
     def expect_equal(self, found: object, expected: object, what: str) -> None:
-        """Expect a value, and write down what it is otherwise."""
+        """Expect a value, and record what was found instead."""
         self.expect(found == expected, f"{what}: {found}, expected {expected}")
 
     def expect_message(self, seen: Observation) -> None:
-        """Expect that a run sent one message."""
+        """Expect that a run sent exactly one message."""
         what = f"`{seen.run.command}` ({seen.run.name}) sent {len(seen.bodies)} messages"
         self.expect(len(seen.bodies) == 1, what)
 
@@ -187,12 +187,12 @@ class Trial:
         self.expect(not noise, f"`{seen.run.command}` reached out: {', '.join(noise)}")
 
     def expect_same_outcome(self, seen: Observation, other: Observation) -> None:
-        """Expect that a run ends, prints and writes as another does, apart from times."""
+        """Expect a run to end, print and write the same as another, apart from times."""
         what = f"`{seen.run.command}` ({seen.run.name})"
         self.expect_equal(seen.exit_status, other.exit_status, f"{what}: exit status")
         self.expect(seen.stdout == other.stdout, f"{what}: other output")
         files, others = differences.files_of(seen), differences.files_of(other)
-        # Whoever asks for more messages is told of telemetry, also in a log.
+        # At debug level, StripePy mentions telemetry in its messages and in its log file.
         if "--verbosity" in seen.run.argv:
             self.expect_equal([*files], [*others], f"{what}: files")
             return
@@ -201,7 +201,7 @@ class Trial:
         self.expect(same, f"{what}: other messages: {seen.stderr[-200:]!r}")
 
     def expect_no_effect(self, seen: Observation, plain: Observation | None = None) -> None:
-        """Expect that a run sends and does what another does: its subcommand's plain one."""
+        """Expect a run to send and do what another does, by default its subcommand's plain run."""
         plain = plain or self.run(seen.run.subcommand)
         self.control(plain)
         effects = differences.effects(plain, seen, self.evidence.dictionary)
@@ -219,7 +219,7 @@ class Claim:
     id: str  # its name, in links and on the command line
     sentence: str  # what is claimed; `{name}` stands for a fact that the judge finds
     topics: tuple[str, ...]  # topics of the runs that the judge looks at
-    judge: Judge  # looks at them
+    judge: Judge  # decides the claim by looking at them
     reason: str = ""  # for a known limit, why the unwelcome answer is expected; otherwise empty
     source: str = ""  # for a known limit, the file of stripepy, or the package, that explains it
 
@@ -227,7 +227,7 @@ class Claim:
 def claim(
     sentence: str, topics: tuple[str, ...] = (), *, reason: str = "", source: str = ""
 ) -> Callable[[Judge], Claim]:
-    """Make a claim of a sentence and of the judge that follows, whose name it bears."""
+    """Return a decorator that makes a claim of a sentence and a judge, after which it is named."""
 
     def make(judge: Judge) -> Claim:
         return Claim(judge.__name__.replace("_", "-"), sentence, topics, judge, reason, source)
@@ -239,8 +239,8 @@ def claim(
 class Judgement:
     """What became of a claim, and on what grounds."""
 
-    claim: Claim  # the claim
-    verdict: Verdict  # what became of it
+    claim: Claim
+    verdict: Verdict
     # What speaks against it, or why there is no verdict; empty if all is well.
     grounds: Sequence[str]
     looked_at: Sequence[Observation]  # the runs that decided
@@ -249,14 +249,14 @@ class Judgement:
 
     @property
     def sentence(self) -> str:
-        """The sentence, with its facts."""
+        """The claim's sentence, with its facts filled in."""
         sentence = self.claim.sentence
         for name, fact in self.facts.items():
             sentence = sentence.replace(f"{{{name}}}", fact)
         return sentence
 
     def findings(self) -> list[Finding]:
-        """Return what is wrong; nothing if it holds, is a known limit, or was not tested here."""
+        """Return what is wrong: nothing if the claim holds, is a known limit, or was not tested."""
         where = f"scripts/{self.claim.judge.__module__.replace('.', '/')}.py"
         match self.verdict:
             case Verdict.DOES_NOT_HOLD:

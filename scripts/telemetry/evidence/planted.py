@@ -1,7 +1,7 @@
 """Planted values: unmistakable texts wherever a run could find something, and the search for them.
 
-A planted value counts as found in any form in which it could be hidden: other letter cases, URL,
-base64 and hexadecimal encodings, and common hashes, whole or cut short.
+The search finds a planted value in any form that could hide it: in other letter cases, in encodings
+such as URL, base64 and hexadecimal, and as a common hash, whole or truncated.
 """
 
 import base64
@@ -27,7 +27,7 @@ from telemetry.box.world import Names, World
 from telemetry.evidence import source_lines
 from telemetry.table import sample
 
-# A piece of a digest is still too long to occur by accident: 6 bytes, or 12 hexadecimal digits.
+# Enough of a digest not to occur by accident: 6 bytes, or 12 hexadecimal digits.
 HASH_BYTES = 6
 HASHES = (
     *("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
@@ -59,19 +59,19 @@ PLANTED: Mapping[str, str] = {
     "a normalisation": "ZqxNormalization",
     "the text of an error": "ZqxNoSuchThing",
 }
-"""What is planted, by where it is planted."""
+"""What is planted, by what it stands for."""
 
 MATRIX = PLANTED["the input's name"]
 RESULT = PLANTED["the result's name"] + ".hdf5"
 
 NORMALISATION = "weight"
-"""The name that balanced .mcool files have for their normalisation."""
+"""The name of the normalisation in balanced .mcool files."""
 
 TYPED = "ZqxDataset"
 """The one planted value that is known to be sent: the name of a data set, as typed."""
 
 FOLDER_ENDING = " für Größen"
-"""As people name folders: with spaces, and with letters that are not ASCII."""
+"""A folder as users name it: with spaces, and with letters that are not ASCII."""
 
 NAMES = Names(
     work=PLANTED["the working directory"] + FOLDER_ENDING,
@@ -104,9 +104,9 @@ COMBINATIONS: Mapping[str, str] = {
         ("the machine's name", "." + PLANTED["the machine's domain"]),
     )
 }
-"""What planted values are together: a hash of that is no hash of either.
+"""Planted values joined together, because a hash of the whole is not a hash of either part.
 
-A hash that is salted with what nobody knows cannot be found.
+A hash with an unknown salt cannot be found.
 """
 
 ABSENT = "with OpenTelemetry hidden"
@@ -126,7 +126,7 @@ trace.set_tracer_provider(provider)
 """
 """What auto-instrumentation, an operator or a notebook does before StripePy starts.
 
-It prints what it exports, so that one can see what goes to the address that the user has set.
+It also prints what it exports, to show what goes to the address that the user has set.
 """
 
 CHANGED_DATA = "with the checksums of data sets replaced"
@@ -142,7 +142,7 @@ def planted_world(endpoint: str) -> AbstractContextManager[World]:
 
 
 def _fill(folder: Path) -> None:
-    """Write contact maps, with names and texts that can be found again, and a small data set."""
+    """Write the files that runs need: inputs with planted texts in them, and changed packages."""
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         making = pool.submit(_write_maps, folder)
         listing = pool.submit(_list_fonts, folder / "fonts")
@@ -163,7 +163,7 @@ def _write_maps(folder: Path) -> None:
     hic, cool, mcool = (folder / f"matrix.{form}" for form in ("hic", "cool", "mcool"))
     names = (PLANTED["the first chromosome's name"], PLANTED["the second chromosome's name"])
     chromosomes = dict(zip(names, sample.CHROMOSOMES.values(), strict=True))
-    # As many chromosomes as genomes have; those that are short are left out of the search.
+    # As many chromosomes as a genome has; StripePy skips these short ones.
     many = chromosomes | {f"chr{number}": 500_000 for number in range(1, 21)}
     pixels, assembly = list(sample.pixels()), PLANTED["the assembly's name"]
     sample.write_here(hic, chromosomes, pixels, assembly)
@@ -183,10 +183,10 @@ def _list_fonts(folder: Path) -> None:
 
 
 def change_data_sets(package: Path, copy: Path, data: Path) -> None:
-    """Copy stripepy so that it takes a file for each of its data sets, known by their checksums.
+    """Copy StripePy, with checksums changed so that it accepts one file as any of its data sets.
 
     Args:
-        package: The package.
+        package: Folder of the installed package.
         copy: Folder for the copy, to be put on PYTHONPATH.
         data: The file.
     """
@@ -197,7 +197,7 @@ def change_data_sets(package: Path, copy: Path, data: Path) -> None:
 
 
 def forms(text: str) -> Iterator[tuple[str, bytes]]:
-    """Yield every form in which a text is looked for, with the form's name."""
+    """Yield every form in which to look for a text, after the name of the form."""
     plain = text.encode()
     for case, variant in (
         ("as it is", text),
@@ -222,7 +222,7 @@ def forms(text: str) -> Iterator[tuple[str, bytes]]:
 
 
 def hashes(text: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the beginning of every hash of a text, in every way to write it, with its name."""
+    """Yield the start of every hash of a text, in each notation, after the name of the hash."""
     for hashed, name in (
         (text, ""),
         (text.lower(), " in lower case"),
@@ -240,7 +240,7 @@ def hashes(text: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _base64_pieces(data: bytes) -> Iterator[bytes]:
-    """What a text leaves in base64 wherever it stands in a longer one, but for its edges."""
+    """Yield what is left of a text in base64 when it is part of a longer one, without the edges."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for offset in range(3):
             encoded = encode(bytes(offset) + data)
@@ -254,10 +254,10 @@ def _needles(text: str) -> Mapping[bytes, str]:
 
 
 def found_hash(text: str, haystack: bytes) -> str:
-    """The hash of a text that occurs in some bytes; empty if there is none."""
+    """Return the name of a hash of a text that occurs in some bytes; empty if none does."""
     return next((name for name, needle in hashes(text) if needle in haystack), "")
 
 
 def found(text: str, haystack: bytes) -> str:
-    """The form in which a text occurs in some bytes; empty if it does not."""
+    """Return the name of the form in which a text occurs in some bytes; empty if it does not."""
     return next((name for needle, name in _needles(text).items() if needle in haystack), "")

@@ -11,7 +11,7 @@ from telemetry.capture.process import installing
 from telemetry.records.claims import LineResult
 from telemetry.records.exits import Exit, UserError
 
-# What a line of code does, by the name that it calls.
+# What a line of code does, by the name of what it calls.
 CALLS = {
     "set_attribute": "adds to the span",
     "set_attributes": "adds to the span",
@@ -31,7 +31,7 @@ CALLS = {
     "OsResourceDetector": "describes the system",
 }
 
-# Calls that set what is no attribute, or an attribute whose key stripepy does not write down.
+# The calls that set fields which are no attributes, or whose keys StripePy does not spell out.
 SETTERS: Mapping[str, tuple[str, ...]] = {
     "name": ("start_span", "update_name"),
     "start_time_unix_nano": ("start_span",),
@@ -45,7 +45,7 @@ SETTERS: Mapping[str, tuple[str, ...]] = {
     "os.version": ("OsResourceDetector",),
 }
 
-# Ways out that have nothing to do with OpenTelemetry.
+# Modules for networking that have nothing to do with OpenTelemetry.
 CLIENTS = frozenset(
     {
         "asyncio",
@@ -71,7 +71,7 @@ CLIENTS = frozenset(
 
 
 def find() -> list[LineResult]:
-    """Search the installed package, in order of file and line.
+    """Find these lines in the installed package, in order of file and line.
 
     Raises:
         UserError: If stripepy is not installed.
@@ -81,7 +81,7 @@ def find() -> list[LineResult]:
 
 
 def setters(fields: Iterable[str]) -> dict[str, list[str]]:
-    """Where the installed package sets each field, as file:line; nothing if OpenTelemetry does.
+    """Return where StripePy sets each field, as file:line; nothing for what OpenTelemetry sets.
 
     Args:
         fields: Names of fields, as the dictionary has them.
@@ -103,18 +103,18 @@ def setters(fields: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _sets(node: ast.expr) -> Callable[[str], bool] | None:
-    """What tells whether an expression sets a field; None if it sets none at all."""
+    """Return a test of whether an expression sets a given field; None if it sets none at all."""
     match node:
         case ast.Constant(value=str(text)) if "." in text:
             return lambda field: field == text
         case ast.JoinedStr(values=pieces):
-            # f"dependency.{name}.version" is every key of that form; f"{number}s" is no key at all.
+            # f"dependency.{name}.version" stands for all keys of that form; f"{number}s" is no key.
             written = [str(p.value) if isinstance(p, ast.Constant) else None for p in pieces]
             if any(re.search(r"[a-z]\.|\.[a-z]", text) for text in written if text):
                 form = "".join(".+" if text is None else re.escape(text) for text in written)
                 return lambda field: re.fullmatch(form, field) is not None
         case ast.Name(id=name, ctx=ast.Load()) if name.isupper():
-            # OpenTelemetry's constants bear the name of the key.
+            # OpenTelemetry's constants are named after their keys.
             return lambda field: "." in field and name == field.replace(".", "_").upper()
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
             return lambda field: name in SETTERS.get(field, ())
@@ -134,7 +134,7 @@ def package() -> Path:
 
 
 def _trees() -> list[tuple[str, ast.Module]]:
-    """The syntax tree of every file of the installed package, by its path there."""
+    """Return each file of the installed package, as its path there and its syntax tree."""
     folder = package()
     return [
         (path.relative_to(folder).as_posix(), ast.parse(path.read_bytes()))
@@ -143,7 +143,7 @@ def _trees() -> list[tuple[str, ast.Module]]:
 
 
 def _blanks(call: ast.Call) -> bool:
-    """Whether what a call gives as attributes are texts that are all empty."""
+    """Whether a call passes attributes whose values are all empty texts."""
     given = [keyword.value for keyword in call.keywords if keyword.arg == "attributes"]
     values = [v for value in given if isinstance(value, ast.Dict) for v in value.values]
     return bool(values) and all(isinstance(v, ast.Constant) and v.value == "" for v in values)

@@ -13,12 +13,12 @@ LOG = PLANTED["the log's name"] + ".txt"
 FIGURES = PLANTED["the plots' folder"]
 REGION = PLANTED["the first chromosome's name"] + ":0-2000000"
 OTHER = "ZqxGröße 2.hdf5"
-"""A name as people give them: with a space, and with letters that are not ASCII."""
+"""A name as users choose them: with a space and with letters that are not ASCII."""
 
 LIST = ("download", "--list-only")
 """The quickest command that sends its message."""
 
-# What to put in the place of each positional argument, by the name that the parser gives it.
+# The value of each positional argument, by the parser's name for it.
 POSITIONAL = {
     "contact-map": f"{MATRIX}.hic",
     "resolution": RESOLUTION,
@@ -27,10 +27,10 @@ POSITIONAL = {
     "output-name": PLOT,
 }
 
-# What a subcommand needs so that it can succeed without a network.
+# What a subcommand needs in order to succeed without a network.
 OFFLINE = {"download": LIST[1:]}
 
-# A telling value for options whose type alone does not say what they accept, by destination.
+# Values for options whose type alone does not say what they accept, by `dest`.
 VALUES = {
     "assembly": ("hg38",),
     "cmap": ("plasma",),
@@ -49,7 +49,7 @@ VALUES = {
     "stripepy_hdf5": (RESULT,),
 }
 
-# Options that make sense, or stay without a network, only together with others.
+# What some options need beside them in order to make sense, or to stay off the network.
 COMPANIONS = {
     "roi": ("--plot-dir", FIGURES),
     "assembly": ("--max-size", "0.001"),
@@ -57,7 +57,7 @@ COMPANIONS = {
     "highlight_stripes": ("--stripepy-hdf5", RESULT),
 }
 
-# Options that exclude what `OFFLINE` adds.
+# Options that cannot be combined with what `OFFLINE` adds.
 ALONE = frozenset({"assembly", "name"})
 
 FIELDS = {
@@ -65,22 +65,22 @@ FIELDS = {
     "stripepy_hdf5": "params.result_file_format_version",
     "with_biodescriptors": "params.columns",
 }
-"""Fields that an option is sent as, by destination, where that is not its destination's name."""
+"""The field that an option is sent as, by `dest`, where that does not give the field's name."""
 
 
 @dataclass(frozen=True)
 class Option:
     """An option as the program's own parser describes it."""
 
-    subcommand: str  # the subcommand that has it; empty for the program itself
-    flags: tuple[str, ...]  # how it is written
+    subcommand: str  # the subcommand that has it
+    flags: tuple[str, ...]  # its spellings
     dest: str  # the parser's name for it
-    # Values to test; a lone empty text for an option that takes none; none at all if nothing is
-    # known that it accepts.
+    # Values to test: one empty text for an option that takes none, and no values if we know of none
+    # that it accepts.
     values: tuple[str, ...]
-    default: object  # what the parser puts in its place
-    excludes: tuple[str, ...]  # the parser's names for options that cannot stand beside it
-    field: str  # the field that it is sent as, by the dictionary; empty if it is not sent
+    default: object  # its default value, if that is a number or a truth value
+    excludes: tuple[str, ...]  # the parser's names for options that it excludes
+    field: str  # the documented field that it is sent as; empty if it is not sent
 
     @property
     def flag(self) -> str:
@@ -89,7 +89,7 @@ class Option:
 
     @property
     def is_distinct(self) -> bool:
-        """Whether its value tells it from others that it is tested with."""
+        """Whether its value identifies it among the options that it is tested with."""
         return self.values != ("",) and not any(self.flag in words for words in COMPANIONS.values())
 
     def run_name(self, value: str) -> str:
@@ -101,21 +101,21 @@ class Option:
 class Subcommand:
     """A subcommand as the program's own parser describes it."""
 
-    name: str  # the subcommand, for plots with their kind
-    # Arguments with which it succeeds without a network; None if nobody knows them.
+    name: str  # its name, with the kind for plots, as in "plot cm"
+    # Arguments with which it succeeds without a network; None if any are `unknown`.
     base: tuple[str, ...] | None
-    options: tuple[Option, ...]  # its options, help apart
+    options: tuple[Option, ...]  # its options, except for `--help`
     unknown: tuple[str, ...]  # positional arguments for which no value is known
-    same_as: str  # the name of a later one that is the same by another name; empty if there is none
+    same_as: str  # the last of its names; empty if this is it
 
     def argv(self, *words: str) -> tuple[str, ...]:
-        """Return the arguments with which it succeeds, and further ones."""
+        """Return the arguments with which it succeeds, followed by further ones."""
         assert self.base is not None
         return (*self.base, *words)
 
 
 def known(parser: Sequence[Mapping[str, Any]], fields: Container[str]) -> list[Subcommand]:
-    """Make subcommands of what the watcher recorded of the parser.
+    """Make subcommands from what the watcher recorded of the parser.
 
     Args:
         parser: The parser, command by command.
@@ -147,7 +147,7 @@ def _subcommand(entry: Mapping[str, Any], last_name: str, fields: Container[str]
                 options.append(_option(name, described, fields, len(options)))
         elif described["dest"] in POSITIONAL:
             argument = POSITIONAL[described["dest"]]
-            # By its other name, a plot takes another format, whose bytes tell no time either.
+            # Under its other name, a plot is written as .jpg; neither format holds a time.
             another = argument.replace(".png", ".jpg")
             arguments.append(argument if name == last_name else another)
         else:
@@ -174,7 +174,7 @@ def _option(
         numeric = [
             text for text in ("0.37", "37") if accepts.get(text, "").removesuffix(".0") == text
         ]
-        # A number that no other option has, and that does not end in 0, which is not sent.
+        # A number that no other option has, and odd: the final 0 of 0.40 would not be sent.
         own = str(37 + 2 * number)
         values = tuple(text.replace("37", own) for text in numeric[:1])
         values = values or (("ZqxOption",) if "zqx" in accepts else ())
@@ -196,9 +196,9 @@ def together_name(subcommand: str) -> str:
 
 
 def together(subcommand: Subcommand, number: int) -> dict[str, str]:
-    """Return options that can stand beside each other, with a value each.
+    """Return the options that go together, with a value for each.
 
-    For an option that is not sent, the number chooses the value.
+    The number chooses the value of each option that is not sent.
     """
     values: dict[str, str] = {}
     excluded = {

@@ -1,7 +1,7 @@
-"""The surroundings in which people run stripepy, as data: whole and ordinary ones, not a grid.
+"""The surroundings in which people run stripepy, as data: complete and ordinary ones, not a grid.
 
-Each variable is one that the named system sets for what it starts; the values are made up, and
-those that could tell something begin with Zqx.
+Each variable is one that the system in question sets for the programs that it starts. The values
+are made up; those that could give something away begin with Zqx.
 """
 
 import shlex
@@ -31,7 +31,7 @@ STARTS: Mapping[tuple[str, ...], str] = {
     PAGER: "output through a pipe, as to a pager",
     PIPES: "pipes for input and output",
 }
-"""What starts a command, in words."""
+"""How a command is started, in words."""
 
 SURROUNDINGS: Mapping[str, Run] = {
     "at a German-language terminal east of UTC": Run(
@@ -177,7 +177,7 @@ SURROUNDINGS: Mapping[str, Run] = {
 
 
 def others(where: Run) -> list[str]:
-    """Return what a surrounding is made of besides its variables, in words."""
+    """Return what else makes up a surrounding besides its variables, in words."""
     made_of = {
         "a terminal": where.terminal,
         "a full home folder": where.full,

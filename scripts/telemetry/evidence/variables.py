@@ -1,7 +1,7 @@
-"""The environment variables that something below stripepy reads, found in the installed code.
+"""The environment variables that StripePy or its libraries may read, with values to test.
 
-Two lists are put together: names that the code of OpenTelemetry and of its HTTP libraries mentions
-as variables, and names that were asked for while stripepy ran.
+Some names are found in the installed code of StripePy, OpenTelemetry and its HTTP libraries. The
+lists here add what code does not spell out, and what other libraries ask for during a run.
 """
 
 import ast
@@ -41,7 +41,7 @@ SET_ALWAYS = frozenset(
         "TZ",
         "USER",
         "ZQX",
-        # Of Python's own build, some of which keep it from starting.
+        # For building Python itself; some of them keep it from starting.
         "_PYTHON_HOST_PLATFORM",
         "_PYTHON_PROJECT_BASE",
         "_PYTHON_SUBPROCESS_USE_POSIX_SPAWN",
@@ -49,7 +49,7 @@ SET_ALWAYS = frozenset(
         "_PYTHON_SYSCONFIGDATA_PATH",
     }
 )
-"""Variables that have a value in every run, and those that only Python's developers set."""
+"""Variables that are not tested: runs set them themselves, or only Python's developers do."""
 
 OTHERS = frozenset(
     {
@@ -94,13 +94,13 @@ OTHERS = frozenset(
         "XDG_DATA_HOME",
     }
 )
-"""Variables of libraries that have no part in telemetry."""
+"""Variables of libraries that take no part in telemetry."""
 
 UNNAMED = frozenset({"NO_PROXY", "no_proxy", "SSL_CERT_FILE"})
-"""Variables that Python code puts together or does not name; others for a proxy need one."""
+"""Variables that no Python code spells out; the others for proxies are tested with a proxy."""
 
-# Telling values for variables whose kind is known; the first expression that matches counts. A text
-# that means nothing does for the others: where it shows up, it is sent.
+# Values to test, by a pattern of the name; the first that matches counts. A variable of no known
+# kind gets a meaningless text: where that shows up, it is sent.
 VALUES = (
     (r"_?OTEL_EXPORTER_OTLP_(\w+_)?HEADERS", ("x-zqx=ZqxToken", "user-agent=ZqxAgent")),
     (
@@ -139,10 +139,10 @@ VALUES = (
 TRUST = re.compile(
     r"OTEL_EXPORTER_OTLP_(TRACES_)?CERTIFICATE|(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT\w+"
 )
-"""Variables that could decide whose certificates are trusted: tested where nobody's is."""
+"""Variables that could decide which certificates are trusted: tested where ours is not."""
 
 WAIT = re.compile(r"OTEL_(EXPORTER_OTLP_(TRACES_)?|BSP_EXPORT_)TIMEOUT")
-"""Variables that could decide how long is waited: tested where nobody answers."""
+"""Variables that could decide how long to wait: tested where nobody answers."""
 
 EFFECTIVE: Mapping[str, frozenset[str]] = {
     "CURL_CA_BUNDLE": frozenset({"trust"}),
@@ -165,9 +165,9 @@ EFFECTIVE: Mapping[str, frozenset[str]] = {
     "REQUESTS_CA_BUNDLE": frozenset({"trust"}),
     "SSLKEYLOGFILE": frozenset({"files"}),
 }
-"""What each variable that has an effect is known to have an effect on: those are set one by one.
+"""What each variable that has an effect is known to affect; these are tested one by one.
 
-All others are set together, so that as few runs show that they have none.
+All others are set together, so that few runs suffice to show that none of them has an effect.
 """
 
 WITHOUT_EFFECT = "all without an effect"
@@ -175,9 +175,9 @@ WITHOUT_EFFECT = "all without an effect"
 
 @dataclass(frozen=True)
 class Setting:
-    """Variables of the environment with values to test."""
+    """Environment variables with values to test."""
 
-    name: str  # what the setting is called
+    name: str
     environment: Mapping[str, str]  # the variables with their values
 
     @property
@@ -195,7 +195,7 @@ def settings(names: Iterable[str]) -> list[Setting]:
     """Return settings that test each variable, in alphabetical order.
 
     Args:
-        names: Names that the code mentions, besides those of libraries without a part in telemetry.
+        names: Variables that the installed code mentions; those listed here are added.
     """
     together: dict[str, dict[str, str]] = {}
     single = []
@@ -213,7 +213,7 @@ def settings(names: Iterable[str]) -> list[Setting]:
 
 
 def named() -> set[str]:
-    """Names that the installed code of `PACKAGES` mentions as environment variables."""
+    """Return the names that the installed code of `PACKAGES` mentions as environment variables."""
     return {
         name
         for package in PACKAGES
@@ -234,7 +234,7 @@ def _modules(package: str) -> Iterator[Path]:
 
 
 def named_in(path: Path, *, ours: bool) -> Iterator[str]:
-    """Yield what a module asks for by name; `ours` might ask a copy of the environment."""
+    """Yield the variables that a module asks for; `ours` may ask a copy of the environment."""
     tree = ast.parse(path.read_bytes())
     declares = "environment_variables" in path.parts
     for node in ast.walk(tree):
@@ -268,12 +268,12 @@ def _is_environment(node: ast.expr) -> bool:
 
 
 def _gets(node: ast.expr) -> bool:
-    """Whether an expression is a method that is asked for a value by its name."""
+    """Whether an expression is a method that looks a value up by its name."""
     return isinstance(node, ast.Attribute) and node.attr in {"get", "pop", "getenv", "setdefault"}
 
 
 def _is_about_environment(node: ast.expr) -> bool:
-    """Whether an expression is a function that is asked for a variable."""
+    """Whether an expression is a function that looks up an environment variable."""
     match node:
         case ast.Name(id="getenv") | ast.Attribute(value=ast.Name(id="os"), attr="getenv"):
             return True

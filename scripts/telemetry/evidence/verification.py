@@ -1,4 +1,4 @@
-"""The verification: runs are made, claims are judged, and what is kept of that is put together."""
+"""The verification: plan the runs, make them, and put together what is kept of the judgements."""
 
 import os
 import platform
@@ -38,10 +38,10 @@ Tell = Callable[[int, int, Observation], None]
 
 
 def make_plan(world: World) -> Evidence:
-    """Plan all runs: ask the program for its options, and the installed code for its variables.
+    """Plan all runs: the program names its options, and the installed code its variables.
 
     Raises:
-        UserError: If stripepy does not run here.
+        UserError: If stripepy cannot be run.
     """
     first = observe(conditions.first(), world)
     parser, versions = first["the parser"].parser, first["the versions"].versions
@@ -70,10 +70,10 @@ def gather(plan: Evidence, topics: set[str], world: World, tell: Tell) -> Eviden
     """Make the runs of some topics.
 
     Args:
-        plan: What is to be tested.
+        plan: What `make_plan` returned.
         topics: Topics of the runs.
         world: What the runs have around them.
-        tell: Called after each run with how many are done, how many there are, and what was seen.
+        tell: Called after each run with the number done, the number of all, and the observation.
     """
     chosen = {topic: runs for topic, runs in plan.topics.items() if topic in topics}
     runs = [run for of_topic in chosen.values() for run in of_topic]
@@ -91,7 +91,7 @@ def gather(plan: Evidence, topics: set[str], world: World, tell: Tell) -> Eviden
 
 
 def _installed_files() -> dict[str, int]:
-    """When each file of the packages was last changed, in nanoseconds; Python's caches apart."""
+    """Return when each file of the packages was last changed (ns), except Python's own caches."""
     return {
         str(path): path.lstat().st_mtime_ns
         for folder, _, names in os.walk(source_lines.package().parent)
@@ -136,7 +136,7 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
 
 
 def _commit() -> str:
-    """This site's commit, and whether any code is changed; empty outside of a repository."""
+    """Return this site's commit, marked if code differs from it; empty outside a repository."""
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--", "scripts", "requirements-docs.txt")

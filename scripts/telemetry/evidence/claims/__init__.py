@@ -1,4 +1,4 @@
-"""What the site claims, and what decides each sentence; one module for each topic."""
+"""What the site claims, with the judges that decide each sentence; one module per topic."""
 
 from telemetry.evidence.claims import (
     ambient,

@@ -1,4 +1,4 @@
-"""What the user's own settings change: environment variables that were meant for other programs."""
+"""What environment variables that users set for other programs change."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from telemetry.records.runs import Network, NotTried, Observation
 from telemetry.records.words import listed
 from telemetry.table.differences import Effect, effects
 
-# What `OTEL_RESOURCE_ATTRIBUTES` overrides of what is sent; StripePy's own attributes come first.
+# The documented fields that `OTEL_RESOURCE_ATTRIBUTES` sets; StripePy's own attributes prevail.
 OVERRIDDEN = {"service.instance.id", "params.k"}
 
-# More than what two runs in the same network can differ by.
+# More than the waiting times of two runs in the same network can differ by.
 WAIT_SECONDS = 2.0
 
 
 def effects_of(evidence: Evidence, seen: Observation) -> list[Effect]:
-    """Return what its variables changed about a run, beside one without them."""
+    """Return what its variables changed about a run, compared with one without them."""
     if seen.run.network is Network.SILENT:
         plain = evidence.by_name.get(delay_name(Network.SILENT, 0))
         changed = plain and abs(_waited(seen) - _waited(plain)) > WAIT_SECONDS

@@ -1,4 +1,4 @@
-"""What a run sends: how much, of what, and whether it is true."""
+"""What a run sends, and when: how many messages, which fields, and whether they are true."""
 
 import ipaddress
 import json
@@ -13,7 +13,7 @@ from telemetry.evidence.subcommands import together_name
 from telemetry.records.runs import Ending, Observation
 from telemetry.table import machine, otlp
 
-# Clocks are read at slightly different moments.
+# The clock is read at slightly different moments.
 TOLERANCE_SECONDS = 0.05
 
 SENDING = ("commands", "failures", "downloads", "options")
@@ -25,9 +25,9 @@ DEFAULTS = {
     "stripepy_hdf5": "not-applicable",
     "with_biodescriptors": '["chrom1", "start1", "end1", "chrom2", "start2", "end2"]',
 }
-"""What StripePy fills in for options without a default of their own, by destination."""
+"""What StripePy fills in for options without a default of their own, by `dest`."""
 
-# What OpenTelemetry needs to carry a message: of none of the four kinds.
+# Fields that OpenTelemetry needs to carry a message: they are of none of the four kinds.
 CARRIER = re.compile(
     r"trace_id|span_id|kind|flags|scope\.name|service\.instance\.id"
     r"|telemetry\.sdk\.(name|language|version)"
@@ -78,10 +78,10 @@ def workers(trial: Trial) -> None:
 def fields(trial: Trial) -> None:
     orders: dict[frozenset[str], list[str]] = {}
     for seen in trial.runs(where=lambda seen: bool(seen.bodies) or _sends(seen)):
-        # What is refused may be sent again, but no more than before.
+        # After an error, the message may be sent again, but with nothing added.
         for body in {*seen.bodies} or {b""}:
             _expect_documented(trial, replace(seen, bodies=(body,)))
-            # An order of their own could tell something, too.
+            # The order of the fields could tell something, too.
             order = KEY.findall(otlp.otlp_json(body))
             usual = orders.setdefault(frozenset(order), order)
             trial.expect(order == usual, f"`{seen.run.command}` sends, in the order: {order}")
@@ -134,7 +134,7 @@ def true_values(trial: Trial) -> None:
         found = machine.compare(otlp.rows(seen.body), trial.evidence.dictionary)
         trial.expect(not found, f"`{seen.run.command}`: {'; '.join(map(str, found))}")
         name = trial.evidence.values(seen).get("name")
-        # What fails early is called no more than a plot.
+        # A plot that fails early is only called "plot".
         early = seen.run.subcommand.partition(" ")[0] if seen.exit_status else ""
         known = name in {seen.run.subcommand, early}
         trial.expect(known, f"`{seen.run.command}` is named {name!r}")
@@ -168,14 +168,14 @@ def parameters(trial: Trial) -> None:
 
 
 def _expect_typed_or_plain(trial: Trial, seen: Observation, data_sets: Iterable[str]) -> None:
-    """Expect parameters that are typed, as usual, or the name of a data set that is listed."""
+    """Expect each parameter to be as typed, as in the plain run, or a listed data set's name."""
     plain = trial.evidence.by_name.get(seen.run.subcommand)
     known = {"true", "false", *seen.run.argv, *data_sets}
     usual = trial.evidence.values(plain) if plain else {}
-    # Of what has no default, only what is typed can be true.
+    # The resolution has no default, so it has to be as typed.
     usual.pop("params.contact_map_resolution", None)
     for name, value in trial.evidence.values(seen).items():
-        # The dictionary lists every format.
+        # The dictionary lists every format, so `fields` checks those.
         if name.startswith("params.") and not name.endswith("_format"):
             expected = value in {usual.get(name), *known}
             trial.expect(expected, f"`{seen.run.command}` sends {name} = {value}")
@@ -200,7 +200,7 @@ def times(trial: Trial) -> None:
             seen.started - TOLERANCE_SECONDS <= start <= end <= seen.ended + TOLERANCE_SECONDS,
             f"`{seen.run.command}` ran from {seen.started} to {seen.ended}, sent {start} to {end}",
         )
-        # `stripepy call` itself says how long it took, and it says so before the span ends.
+        # `stripepy call` itself says how long it took, shortly before its span ends.
         if said := re.search(r"processed \d+ chromosomes in ([\d.]+)(m?s)\b", seen.stderr):
             took = float(said[1]) / (1000 if said[2] == "ms" else 1)
             trial.expect(
@@ -258,7 +258,7 @@ def interrupted(trial: Trial) -> None:
 def killed(trial: Trial) -> None:
     trial.control(trial.run("download"))
     for seen in trial.runs("endings", where=lambda seen: seen.run.ending.kills):
-        # Its output had begun, and so its telemetry was set up.
+        # The signal came once output had begun, and so after telemetry was set up.
         trial.expect_equal(seen.exit_status, -int(seen.run.ending.signal or 0), "exit status")
         trial.expect(not seen.bodies, f"{seen.run.name} sent {len(seen.bodies)} messages")
 

@@ -1,4 +1,4 @@
-"""What a failing run tells of the error."""
+"""What a failing run sends about its error."""
 
 import builtins
 import re
@@ -16,7 +16,7 @@ def _failed(seen: Observation) -> bool:
     ("failures", "downloads", "options"),
 )
 def redacted(trial: Trial) -> None:
-    # There are more kinds of error than runs.
+    # The runs do not show every kind of error, so the code is checked, too.
     kept = [line for line in trial.evidence.lines if line.what.endswith("with its text")]
     trial.expect(not kept, f"lines that may send the text of some errors: {kept}")
     for seen in trial.runs(where=_failed):
@@ -39,6 +39,6 @@ def class_only(trial: Trial) -> None:
         what = f"`{seen.run.command}` sends {kind!r}, which is not the class of its error"
         trial.expect(bool(kind) and known, what)
         if shown := re.findall(r"^([\w.]*(?:Error|Exception))\b", seen.stderr, re.MULTILINE):
-            # Before it come those that led to it.
+            # The last one is what the run ended with; any others led to it.
             same = shown[-1].rpartition(".")[2] == kind.rpartition(".")[2]
             trial.expect(same, f"`{seen.run.command}` sends {kind}, and shows {shown[-1]}")

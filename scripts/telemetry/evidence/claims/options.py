@@ -7,16 +7,15 @@ from telemetry.evidence.planted import RESULT, TYPED
 from telemetry.evidence.subcommands import Option, Subcommand, together_name
 from telemetry.records.runs import Observation
 
-# Options whose field tells what they led to, instead of their value.
+# Options whose field holds what they led to instead of their value.
 LEADING = ("stripepy_hdf5", "with_biodescriptors")
-
 
 Fields = Mapping[str, Sequence[str]]
 """Every field whose value an option changed, with the values."""
 
 
 def sent(evidence: Evidence) -> dict[Option, Fields]:
-    """What became of every option of every subcommand; those without a run are left out."""
+    """Return the fields that each option changes; options that no run tests are left out."""
     return {
         option: fields
         for subcommand in evidence.subcommands
@@ -29,7 +28,7 @@ def sent(evidence: Evidence) -> dict[Option, Fields]:
 def _fields(
     evidence: Evidence, subcommand: Subcommand, option: Option
 ) -> dict[str, list[str]] | None:
-    """What an option changes; with others, no more than its own field. None if no run tests it."""
+    """Return what an option changes; tested with others, only its own field. None if untested."""
     fields: dict[str, list[str]] = {}
     together = evidence.by_name.get(together_name(subcommand.name))
     if runs := _alone(evidence, option):
@@ -44,13 +43,13 @@ def _fields(
 
 
 def _alone(evidence: Evidence, option: Option) -> list[Observation]:
-    """The runs that tested an option of a subcommand by itself."""
+    """Return the runs that tested an option by itself."""
     names = map(option.run_name, option.values)
     return [evidence.by_name[name] for name in names if name in evidence.by_name]
 
 
 def _changed(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> dict[str, str]:
-    """Every field whose value a run changed, those apart that tell how it ended."""
+    """Return the fields whose value a run changed, except those about how it went."""
     plain = evidence.settled(_plain(evidence, subcommand, seen))
     return {
         name: value
@@ -60,9 +59,10 @@ def _changed(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> d
 
 
 def _plain(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> Observation:
-    """The run to compare with: a download by name or assembly lists nothing.
+    """Return the run to compare with: as a rule, the subcommand's plain one.
 
-    Nor may an option without which nothing runs offline be compared with a run that has it.
+    The plain download has `--list-only`, so the test of that option, and those of options that
+    exclude it, need another. Tests with `--stripepy-hdf5` are compared with that option's own.
     """
     listing = "--list-only" in seen.run.argv
     tests_listing = seen.run.name == "option: download --list-only"
@@ -75,7 +75,7 @@ def _plain(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> Obs
 
 
 def _is_about_ending(evidence: Evidence, name: str) -> bool:
-    """Whether a field tells how a run ended: an option can make it fail."""
+    """Whether a field is about how a run went, which changes if an option makes it fail."""
     return name in evidence.dictionary and evidence.dictionary[name].category == "execution"
 
 
@@ -108,14 +108,14 @@ def options(trial: Trial) -> None:
             )
     for option, fields in table.items():
         trial.counts["options"] += 1
-        # Whatever an option changes has to be its own field, and its own value.
+        # An option may change only its own field, and only to its own value.
         for name, values in fields.items():
             as_typed = all(_is_one_of(value, option.values) for value in values)
             trial.expect(
                 name == option.field and (as_typed or option.dest in LEADING),
                 f"`{option.subcommand} {option.flag}` is sent as {name} = {values}",
             )
-    # What options change together, one of them has to change by itself, or as its own field.
+    # Together, options may change only what one of them changes by itself, or as its own field.
     explained = {
         (name, value)
         for fields in table.values()

@@ -1,4 +1,4 @@
-"""What is never sent: planted values, searched for wherever they could have gone."""
+"""What is never sent, stored or left behind: planted values, identifiers, files, processes."""
 
 import re
 from collections import Counter
@@ -12,7 +12,7 @@ from telemetry.evidence.judging import Trial, claim
 from telemetry.records.runs import Network, Observation, Run
 from telemetry.table.differences import files_of
 
-# Runs of ordinary users: nothing in their environment is meant for OpenTelemetry.
+# Topics in whose runs no setting of OpenTelemetry adds anything to the message.
 ORDINARY = (
     "commands",
     "failures",
@@ -31,23 +31,23 @@ ORDINARY = (
     "again",
 )
 
-# Shorter pieces of random identifiers occur twice by accident.
+# Shorter pieces of random identifiers would occur twice by chance.
 DIGITS = 8
 
 HEX = re.compile("[0-9a-f]+")
 
-# What is drawn with equal chances is further from the middle once in five hundred million times.
+# A fair bit's count is further than this from its mean once in five hundred million times.
 SIGMAS = 6
 
-# Where a random UUID says what it is: RFC 9562.
+# The bits for the version and variant of a UUID, which are fixed: RFC 9562.
 UUID_BITS = frozenset({48, 49, 50, 51, 64, 65})
 
 RANDOM = ("trace_id", "span_id", "service.instance.id")
 
 TIMES = ("start_time_unix_nano", "end_time_unix_nano", "event.time_unix_nano")
 
-# Digits of a time, by where they stand in its text, and how many of a few hundred messages never
-# agree in them by accident.
+# Digits of a time, by their place in its text, and how many messages, out of a few hundred, never
+# agree in them by chance.
 AGREEING = (
     (slice(-10, -7), 8),  # milliseconds
     (slice(-7, -4), 8),  # microseconds
@@ -59,7 +59,7 @@ DATA_OF_TESTS = re.compile(r"GET /records/\d+/files/[\w.-]+\?download=1 HTTP/1\.
 
 
 def _told(seen: Observation) -> bytes:
-    """Everything that a run told anybody, or tried to."""
+    """Return everything that a run told anybody, or tried to."""
     parts: list[bytes] = [*seen.bodies, *(text.encode() for text in seen.attempts)]
     parts += [str(settings).encode() for settings in seen.exporters]
     if seen.seen_on_wire:
@@ -73,7 +73,7 @@ def _told(seen: Observation) -> bytes:
 
 
 def _paths(seen: Observation) -> Iterator[str]:
-    """Yield the whole paths of a run's home folder, working directory, inputs and outputs."""
+    """Yield the full paths of a run's working directory, home folder and files named in `argv`."""
     if seen.folder:
         yield seen.folder
         yield str(PurePosixPath(seen.folder).with_name(planted.NAMES.home))
@@ -94,12 +94,12 @@ def nothing_planted(trial: Trial) -> None:
     runs = trial.runs()
     told = [_told(seen) for seen in runs]
     everything = b"\n".join(told)
-    # What is known to be sent has to be found.
+    # The search has to find the one value that is known to be sent.
     known = planted.found(planted.TYPED, everything)
     trial.require_tested([] if known else [planted.TYPED], "the search")
     trial.counts["bytes searched"] = len(everything)
     for where, text in {**planted.PLANTED, **planted.COMBINATIONS}.items():
-        # One by one only if there is something to find.
+        # Search the runs one by one only if there is something to find.
         tellers = zip(runs, told, strict=True) if planted.found(text, everything) else ()
         found = [(seen, form) for seen, one in tellers if (form := planted.found(text, one))]
         trial.counts["checks"] += len(runs)
@@ -118,7 +118,7 @@ def nothing_planted(trial: Trial) -> None:
     ("commands",),
 )
 def canaries_in_place(trial: Trial) -> None:
-    """Without that, not finding the values would prove nothing."""
+    """Check that values were in place: otherwise, not finding them would prove nothing."""
     names = planted.NAMES
     seen = trial.run("call")
     if seen.seen_on_wire:
@@ -139,7 +139,7 @@ def random_identifiers(trial: Trial) -> None:
     messages = [
         trial.evidence.values(replace(seen, bodies=(body,)))
         for seen in trial.runs()
-        # What is refused may be sent again.
+        # After an error, the same message may be sent again.
         for body in {*seen.bodies}
     ]
     for name in RANDOM:
@@ -154,7 +154,7 @@ def random_identifiers(trial: Trial) -> None:
         _expect_even_bits(trial, name, [text for text in digits if HEX.fullmatch(text)])
     for name in TIMES:
         told = [values[name] for values in messages if name in values]
-        # A clock that shows no nanoseconds leaves too few digits to tell by.
+        # A clock without nanoseconds leaves too few digits to compare.
         if not all(time.endswith("000Z") for time in told):
             for part, most in AGREEING:
                 for piece, count in Counter(time[part] for time in told).items():
@@ -162,7 +162,7 @@ def random_identifiers(trial: Trial) -> None:
 
 
 def _expect_even_bits(trial: Trial, name: str, digits: Sequence[str]) -> None:
-    """Expect that each bit of an identifier is about as often 1 as 0 in all messages."""
+    """Expect each bit of an identifier to be 1 in about half of the messages."""
     bits = [f"{int(text, 16):0{4 * len(text)}b}" for text in digits]
     for at, drawn in enumerate(zip(*bits, strict=False)):
         ones = drawn.count("1")
@@ -208,26 +208,26 @@ def data_requests(trial: Trial) -> None:
             headers = {name.lower(): value for name, value in request.headers}
             host = headers.pop("host", "")
             trial.expect_equal(headers, added, f"headers from {what}")
-            # The list has no data sets for tests.
+            # The list does not include the data sets for tests.
             of_tests = "test" in seen.run.command and DATA_OF_TESTS.fullmatch(request.line)
             target = request.line.removeprefix("GET ").removesuffix(" HTTP/1.1")
             data = listed.get(f"https://{host}{target}")
             known = host in DATA_HOSTS and (of_tests or data)
             asked = f"{what} asks {host}: {request.line} {request.wire!r}"
             trial.expect(bool(known) and not request.wire, asked)
-            # Those for tests go without a name.
+            # For tests, the message does not name the data sets.
             if data and seen.bodies and "test" not in seen.run.command:
                 trial.expect_equal(told, data, f"what {what} sends of the data set")
 
 
 def _outputs(trial: Trial, run: Run) -> set[str]:
-    """What a run is asked to write, or writes if nothing is said, in its working directory."""
+    """Return what a run may write in its working directory: what it is told to, or the default."""
     match run.argv:
         case ("call", matrix, resolution, *words) if "--output-file" not in words:
             return {f"{PurePosixPath(matrix).stem}.{resolution}.hdf5", *words}
         case ("download", *words) if "--output-path" not in words:
             listed = trial.data_sets()
-            # Those for tests come in a folder.
+            # The data sets for tests go into this folder.
             return {"test", *(f"{name}.{data['format']}" for name, data in listed.items()), *words}
     return {*run.argv}
 
@@ -250,12 +250,12 @@ def nothing_stored(trial: Trial) -> None:
         outputs = _outputs(trial, run) if written else set()
         for path in written:
             folder, name, *rest = path.parts
-            # Of its inputs, `call` alone may replace one: the result file that it is told to make.
+            # Only `call` may replace one of its inputs: the result file that it is told to write.
             may = run.argv[0] == "call" or name not in run.inputs
-            # In a folder come the plots of `call`, and what is for tests.
+            # Only the plots of `call` and the data sets for tests go into a folder.
             inside = not rest or name == "test" or path.suffix == ".jpg"
             asked_for = may and name in outputs and inside
-            # What is killed cannot tidy up.
+            # A run that is killed cannot tidy up.
             unfinished = killed and folder != planted.NAMES.home
             known = unfinished or (folder == planted.NAMES.work and asked_for)
             trial.expect(known, f"`{run.command}` wrote {path}")

@@ -1,4 +1,4 @@
-"""The results of the work, with and without telemetry; and the code."""
+"""StripePy's results with and without telemetry, and which of its code takes part in it."""
 
 from telemetry.evidence.conditions import OFF, WORKS, switch_name
 from telemetry.evidence.judging import Trial, claim

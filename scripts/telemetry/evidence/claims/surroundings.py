@@ -1,4 +1,4 @@
-"""What is sent where people run stripepy: at a terminal, in a job, in a container; and again."""
+"""What is sent from common surroundings, on other dates, and by a second run."""
 
 from dataclasses import replace
 from itertools import pairwise

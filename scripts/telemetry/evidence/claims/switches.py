@@ -12,7 +12,7 @@ def _with(trial: Trial, variable: str) -> list[Observation]:
 
 
 def _silences(trial: Trial, variable: str, *values: str, silent: bool) -> None:
-    """Expect that values of a variable silence each subcommand that was tested, or do nothing."""
+    """Expect values of a variable to silence each subcommand or, if not `silent`, to do nothing."""
     tested = _with(trial, variable)
     for seen in tested:
         if seen.run.environment[variable] not in values:
@@ -29,7 +29,7 @@ def _silences(trial: Trial, variable: str, *values: str, silent: bool) -> None:
 
 
 def _expect_silence_alone(trial: Trial, off: Observation) -> None:
-    """Expect that a run is silent, and otherwise does what the same run does without a switch."""
+    """Expect silence, and otherwise what the same run does without a switch, if there is one."""
     names = (off.run.subcommand, together_name(off.run.subcommand))
     known = map(trial.evidence.by_name.get, names)
     on = next((seen for seen in known if seen and seen.run.argv == off.run.argv), None)
@@ -77,7 +77,7 @@ def off_download(trial: Trial) -> None:
         trial.expect(
             not (noise or seen.wire.connections), f"`{seen.run.command}` reached out: {noise}"
         )
-        # Which data set it takes, and where it puts it first, is drawn at random.
+        # The data set and its temporary name are random, so compare only the number of lines.
         on, found = (
             (one.exit_status, one.stdout, len(one.stderr.splitlines()))
             for one in (trial.run(f"download: {plain}"), seen)
@@ -149,7 +149,7 @@ def no_notice(trial: Trial) -> None:
     for seen in trial.runs("commands", "surroundings"):
         named = "telemetry" in (seen.stderr + seen.stdout).lower()
         trial.expect(not named, f"`{seen.run.command}` names telemetry")
-    # Whatever words it would choose.
+    # A notice could be in other words, so compare all messages.
     for off in trial.runs("switches", where=lambda s: OFF.items() <= s.run.environment.items()):
         on = trial.run(off.run.subcommand)
         same = untimed_messages(on) == untimed_messages(off)
@@ -165,7 +165,7 @@ def no_notice(trial: Trial) -> None:
 )
 def no_status_command(trial: Trial) -> None:
     for seen in trial.runs():
-        # The help does not list every option; these runs have every one of the program itself.
+        # Help can hide options, but these runs have every option of the program itself.
         text = f"{seen.run.argv} {seen.stdout} {seen.stderr}".lower()
         if "--help" in seen.run.argv and "usage" not in text:
             raise Void(f"`{seen.run.command}` shows no help")

@@ -12,7 +12,7 @@ from telemetry.records.runs import Network, Observation
 # A busy machine takes a little longer to hang up.
 SLACK_SECONDS = 1.0
 
-# What the HTTP library can read depends on what is installed beside it.
+# Which of these the HTTP library accepts depends on the packages installed beside it.
 ENCODINGS = re.compile(r"gzip, deflate(, br)?(, zstd)?")
 
 HEADERS = {
@@ -23,13 +23,12 @@ HEADERS = {
 }
 
 GZIP = 31
-"""What makes zlib read gzip alone."""
+"""The `wbits` with which zlib reads nothing but gzip."""
 
 TLS_HANDSHAKE = b"\x16"
 
 CREDENTIALS = "Basic WnF4TG9naW46WnF4UGFzc3dvcmQ="
-"""ZqxLogin and ZqxPassword, as HTTP writes them."""
-
+"""ZqxLogin and ZqxPassword, in HTTP basic authentication."""
 
 SENDING = ("commands", "failures", "options")
 ALSO_SENDING = ("again", "downloads", "endings")
@@ -54,7 +53,7 @@ def destination(trial: Trial) -> None:
     for seen in trial.runs(*SENDING):
         trial.expect_message(seen)
         trial.expect(not seen.attempts, f"`{seen.run.command}`: {', '.join(seen.attempts)}")
-    # What is refused may be sent again, but not elsewhere.
+    # After an error, the message may be sent again, but not to another address.
     for seen in trial.runs(*SENDING, *ALSO_SENDING, "unreachable", "results"):
         for request in seen.wire.requests:
             found = (request.line, request.header("host"))
@@ -75,7 +74,7 @@ def encrypted(trial: Trial) -> None:
             not clear, f"`{seen.run.command}` ({seen.run.name}): in the clear came {clear}"
         )
     for seen in trial.runs("commands"):
-        # The collector here speaks TLS only.
+        # Our collector speaks only TLS.
         trial.control(seen)
         trial.expect_equal(len(seen.wire.requests), 1, "messages over an encrypted connection")
         trial.expect_equal({*seen.wire.look_ups}, {address.hostname}, "looked up")
@@ -118,7 +117,7 @@ def compressed(trial: Trial) -> None:
 
 
 def _holds_nothing_else(packed: bytes, seen: Observation) -> bool:
-    """Whether gzip holds one text, the time of its making, and no name or comment: RFC 1952."""
+    """Whether gzip holds one member, made during the run, and no name or comment: see RFC 1952."""
     made = int.from_bytes(packed[4:8], "little")
     unpacking = zlib.decompressobj(GZIP)
     with contextlib.suppress(zlib.error):
@@ -159,7 +158,7 @@ def headers(trial: Trial) -> None:
     trial.facts["agent"] = agent
     orders = set()
     for seen in trial.runs():
-        # What `netrc` says is another claim's.
+        # Passwords from `netrc` are the subject of another claim.
         apart = {"authorization"} if seen.run.home_files else set()
         for request in seen.wire.requests:
             pairs = [(n, value) for n, value in request.headers if n.lower() not in apart]
@@ -193,7 +192,7 @@ def proxies(trial: Trial) -> None:
     address = _address(trial)
     for variable in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         seen = trial.run(f"proxy: {variable}")
-        # Newer Pythons name the host in a header, too.
+        # Newer versions of Python also name the host in a header.
         named = {"host": address.netloc}
         asked = [(line.rpartition(" ")[0], {**named, **told}) for line, told in seen.wire.tunnels]
         expected = f"CONNECT {address.netloc}", {**named, "proxy-authorization": CREDENTIALS}
@@ -203,7 +202,7 @@ def proxies(trial: Trial) -> None:
         trial.expect_equal(seen.wire.look_ups, (), f"{variable}: looked up")
     refused = trial.run(delay_name(Network.PROXY_REFUSES, 0))
     trial.expect(bool(refused.wire.tunnels), f"{refused.run.name}: the proxy is not asked")
-    # Whoever asks for the collector's address wants to go there directly.
+    # A look-up of the collector would show that the run tries to reach it directly.
     trial.expect_equal(refused.wire.look_ups, (), f"{refused.run.name}: looked up")
     for name in ("HTTP_PROXY", "NO_PROXY"):
         seen = trial.run(f"proxy: {name}")

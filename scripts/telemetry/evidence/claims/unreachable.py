@@ -4,21 +4,21 @@ from telemetry.evidence.conditions import REPEATS, UNREACHABLE, delay_name
 from telemetry.evidence.judging import Evidence, Trial, claim
 from telemetry.records.runs import Network
 
-# The time-out, and what a busy machine takes to give up.
+# The time-out, plus some time for a busy machine to give up.
 LONGEST_SECONDS = 20.0
 
 AT_ONCE = (Network.BAD_REQUEST, Network.NOT_FOUND, Network.ERROR)
 
 
 def delays(evidence: Evidence) -> dict[Network, float]:
-    """Return how many seconds later a command ended than with telemetry off, by what it met."""
+    """Return how many seconds later than with telemetry off a command ended, by what it met."""
     off = _seconds(evidence, "off")
     met = {network: _seconds(evidence, network) for network in (Network.ANSWERS, *UNREACHABLE)}
     return {n: max(min(seconds) - min(off), 0.0) for n, seconds in met.items() if seconds and off}
 
 
 def _seconds(evidence: Evidence, network: str) -> list[float]:
-    """How long each run in a network took to end."""
+    """Return how long each run took to end after its last output; `network` can also be "off"."""
     runs = [evidence.by_name.get(delay_name(network, repeat)) for repeat in range(REPEATS)]
     return [seen.seconds_at_exit for seen in runs if seen and seen.ended and not seen.timed_out]
 
@@ -50,14 +50,14 @@ def unreachable_same(trial: Trial) -> None:
 )
 def delay_none(trial: Trial) -> None:
     _expect_delays(trial, 0, 1, Network.ANSWERS, *AT_ONCE)
-    # It could also begin later.
+    # Telemetry could also delay the beginning.
     for network in (Network.ANSWERS, *AT_ONCE):
         later = _took(trial, network) - _took(trial, "off")
         trial.expect(later < 1, f"{network}: {later:.1f} s from beginning to end")
 
 
 def _took(trial: Trial, network: str) -> float:
-    """How long a run in a network took, from beginning to end."""
+    """Return how long the fastest such run took from beginning to end, in seconds."""
     runs = [trial.run(delay_name(network, repeat)) for repeat in range(REPEATS)]
     return min(seen.ended - seen.started for seen in runs)
 
