@@ -23,13 +23,13 @@ HOST = "stripepy-telemetry.paulsenlab.com:4319"
 DOCUMENTED = table.load()
 
 
-def message(added: str = "", removed: str = "") -> bytes:
+def message(added: str = "", removed: str = "", value: str = "x") -> bytes:
     """Return the committed message, with a span attribute added or any attribute removed."""
     tree = json.loads(DOCUMENTED.message)
     [resource] = tree["resourceSpans"]
     [span] = resource["scopeSpans"][0]["spans"]
     if added:
-        span["attributes"].append({"key": added, "value": {"stringValue": "x"}})
+        span["attributes"].append({"key": added, "value": {"stringValue": value}})
     for holder in (span, resource["resource"]):
         holder["attributes"] = [a for a in holder["attributes"] if a["key"] != removed]
     return protobuf(json.dumps(tree))
@@ -137,6 +137,30 @@ def test_a_judge_goes_red_for(claim: str) -> None:
 def test_a_message_that_cannot_be_read_and_a_run_that_died_are_no_verdicts() -> None:
     for odd in ({"body": b"odd"}, {"fault": "its supervisor ended with SIGKILL"}):
         assert judged("instance-id", evidence(**odd)).verdict is VOID
+
+
+def without_namespaces(evidence: Evidence) -> Evidence:
+    """Return what a machine without namespaces sees: some runs in memory, and no others."""
+    observations = {
+        topic: [
+            replace(o, seen_on_wire=None)
+            if o.run.fits_memory
+            else Observation(o.run, not_tried="x")
+            for o in all_
+        ]
+        for topic, all_ in evidence.observations.items()
+    }
+    return replace(evidence, observations=observations)
+
+
+@pytest.mark.parametrize("claim", ["ambient-no-others", "ambient-covered"])
+def test_what_only_some_runs_can_show_here_is_not_tested(claim: str) -> None:
+    assert judged(claim, without_namespaces(evidence())).verdict is Verdict.NOT_TRIED
+
+
+def test_what_is_wrong_counts_even_if_not_everything_could_be_tested() -> None:
+    body = message(added="zqx", value="::1")
+    assert judged("no-place", without_namespaces(evidence(body=body))).verdict is NOT
 
 
 def test_a_bit_that_all_identifiers_share_is_noticed() -> None:

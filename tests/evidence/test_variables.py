@@ -21,4 +21,4 @@ def test_every_variable_that_stripepy_asks_for_is_known(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text(ASKING)
     names = re.findall(r"ZQX_\w+", ASKING)
-    assert sorted(variables.named_in(module, ours=True)) == sorted(names)
+    assert sorted(variables.named_in(module)) == sorted(names)

@@ -32,7 +32,7 @@ from telemetry.evidence.subcommands import (
     together_name,
 )
 from telemetry.evidence.surroundings import SURROUNDINGS
-from telemetry.evidence.variables import WITHOUT_EFFECT, Setting
+from telemetry.evidence.variables import TRUST, WAIT, WITHOUT_EFFECT
 from telemetry.records.runs import Ending, Mode, Network, Run
 
 NOT_THERE = PLANTED["the text of an error"]
@@ -80,6 +80,9 @@ UNREACHABLE = (
 )
 REPEATS = 2
 
+Settings = Mapping[str, Mapping[str, str]]
+"""Environments to test, by name."""
+
 
 def _run(name: str, argv: tuple[str, ...], **rest: Any) -> Run:
     return Run(name, argv, inputs=INPUTS, **{"fonts": True, **rest})
@@ -96,7 +99,7 @@ def first() -> list[Run]:
 
 
 def plan(
-    known: Sequence[Subcommand], flags: Sequence[str], settings: Sequence[Setting]
+    known: Sequence[Subcommand], flags: Sequence[str], settings: Settings
 ) -> dict[str, list[Run]]:
     """Return every run, by topic.
 
@@ -105,7 +108,8 @@ def plan(
         flags: The program's own options.
         settings: Environment variables that StripePy or a library may read, with values to test.
     """
-    usable = [subcommand for subcommand in known if subcommand.base is not None]
+    usable = [subcommand for subcommand in known if not subcommand.unknown]
+    telling = list(_telling(_by_one_name(usable)))
     return {
         # First, because the first run that waits should be the one that waits longest.
         "unreachable": list(_unreachable()),
@@ -122,8 +126,11 @@ def plan(
         "again": list(_again()),
         "absent": list(_absent(usable)),
         "mitigations": list(_mitigations()),
-        "memory": list(_memory(usable)),
-        "watched": list(_watched(usable)),
+        # The table is made in memory: that has to agree with the unmodified program.
+        "memory": [replace(r, name=f"in memory: {r.name}", mode=Mode.MEMORY) for r in telling],
+        "watched": [
+            replace(r, name=f"watched: {r.name}", watched=True, fonts=True) for r in telling
+        ],
         "transport": list(_transport()),
         "results": list(_results(usable)),
     }
@@ -302,22 +309,22 @@ def switch_name(plain: str, environment: Mapping[str, str]) -> str:
     return f"switch: {plain} {' '.join(f'{n}={v}' for n, v in environment.items())}"
 
 
-def _ambient(settings: Iterable[Setting], known: Sequence[Subcommand]) -> Iterator[Run]:
+def _ambient(settings: Settings, known: Sequence[Subcommand]) -> Iterator[Run]:
     """Every other variable that StripePy or one of its libraries may read."""
     works = [subcommand for subcommand in known if subcommand.name in WORKS]
-    for setting in settings:
+    for name, environment in settings.items():
+        waits = all(map(WAIT.fullmatch, environment))
         yield _run(
-            f"ambient: {setting.name}",
+            f"ambient: {name}",
             LIST,
-            environment=setting.environment,
-            trusts=not setting.is_trust,
-            network=Network.SILENT if setting.is_wait else Network.ANSWERS,
-            timed=setting.is_wait,
+            environment=environment,
+            trusts=not all(map(TRUST.fullmatch, environment)),
+            network=Network.SILENT if waits else Network.ANSWERS,
+            timed=waits,
         )
-        if setting.name == WITHOUT_EFFECT:
-            for subcommand in works:
-                name = f"ambient: {setting.name}, {subcommand.name}"
-                yield _run(name, subcommand.argv(), environment=setting.environment)
+        for subcommand in works if name == WITHOUT_EFFECT else ():
+            where = f"ambient: {name}, {subcommand.name}"
+            yield _run(where, subcommand.argv(), environment=environment)
 
 
 def _surroundings(known: Sequence[Subcommand]) -> Iterator[Run]:
@@ -432,18 +439,6 @@ def _telling(known: Iterable[Subcommand]) -> Iterator[Run]:
     """Each subcommand succeeding, and the two failures above."""
     yield from (run for run in _commands(known) if run.name == run.subcommand)
     yield from (run for run in _failures() if run.name in TELLING_FAILURES)
-
-
-def _memory(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """The same in memory, as the table is made: it has to agree with the unmodified program."""
-    for run in _telling(_by_one_name(known)):
-        yield replace(run, name=f"in memory: {run.name}", mode=Mode.MEMORY)
-
-
-def _watched(known: Sequence[Subcommand]) -> Iterator[Run]:
-    """The same, watched from inside."""
-    for run in _telling(_by_one_name(known)):
-        yield replace(run, name=f"watched: {run.name}", watched=True, fonts=True)
 
 
 NETRC = "machine {host} login ZqxLogin password ZqxPassword\n"

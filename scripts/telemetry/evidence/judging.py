@@ -278,24 +278,24 @@ class Judgement:
 def judge(claim: Claim, evidence: Evidence) -> Judgement:
     """Decide one claim."""
     trial = Trial(evidence, claim.topics)
-    grounds: Iterable[str] = ()
+    verdict = Verdict.KNOWN_LIMIT if claim.reason else Verdict.HOLDS
+    grounds: Sequence[str] = ()
     try:
         claim.judge(trial)
-        grounds = trial.failures
         if not trial.counts["checks"]:
             raise Void("nothing was checked")
-        if trial.missing and not trial.failures:
+        if trial.missing:
             raise Void("; ".join(trial.missing))
-        if claim.reason:
-            verdict = Verdict.STALE if trial.failures else Verdict.KNOWN_LIMIT
-        else:
-            verdict = Verdict.DOES_NOT_HOLD if trial.failures else Verdict.HOLDS
     except NotTried as reason:
         verdict, grounds = Verdict.NOT_TRIED, [str(reason)]
     except Void as reason:
         verdict, grounds = Verdict.VOID, [str(reason)]
     except DecodeError as error:
         verdict, grounds = Verdict.VOID, [f"a message cannot be read: {error}"]
+    # What was seen to be wrong counts, whatever could not be seen.
+    if trial.failures:
+        verdict = Verdict.STALE if claim.reason else Verdict.DOES_NOT_HOLD
+        grounds = trial.failures
     return Judgement(
         claim,
         verdict,

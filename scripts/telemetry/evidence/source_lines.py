@@ -48,24 +48,9 @@ SETTERS: Mapping[str, tuple[str, ...]] = {
 # Modules for networking that have nothing to do with OpenTelemetry.
 CLIENTS = frozenset(
     {
-        "asyncio",
-        "imaplib",
-        "poplib",
-        "pycurl",
-        "socketserver",
-        "telnetlib",
-        "websockets",
-        "xmlrpc",
-        "requests",
-        "urllib",
-        "urllib3",
-        "http",
-        "socket",
-        "httpx",
-        "aiohttp",
-        "ftplib",
-        "smtplib",
-        "ssl",
+        *("aiohttp", "asyncio", "ftplib", "http", "httpx", "imaplib", "poplib", "pycurl"),
+        *("requests", "smtplib", "socket", "socketserver", "ssl", "telnetlib", "urllib"),
+        *("urllib3", "websockets", "xmlrpc"),
     }
 )
 

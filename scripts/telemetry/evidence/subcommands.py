@@ -102,15 +102,13 @@ class Subcommand:
     """A subcommand as the program's own parser describes it."""
 
     name: str  # its name, with the kind for plots, as in "plot cm"
-    # Arguments with which it succeeds without a network; None if any are `unknown`.
-    base: tuple[str, ...] | None
+    base: tuple[str, ...]  # arguments with which it succeeds without a network, if all are known
     options: tuple[Option, ...]  # its options, except for `--help`
     unknown: tuple[str, ...]  # positional arguments for which no value is known
     same_as: str  # the last of its names; empty if this is it
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """Return the arguments with which it succeeds, followed by further ones."""
-        assert self.base is not None
         return (*self.base, *words)
 
 
@@ -154,7 +152,7 @@ def _subcommand(entry: Mapping[str, Any], last_name: str, fields: Container[str]
             unknown.append(described["dest"])
     # A coarse picture is drawn faster.
     quick = ("--dpi", "20") if any(option.flag == "--dpi" for option in options) else ()
-    base = None if unknown else (*words, *arguments, *OFFLINE.get(name, ()), *quick)
+    base = (*words, *arguments, *OFFLINE.get(name, ()), *quick)
     same_as = "" if name == last_name else last_name
     return Subcommand(name, base, tuple(options), tuple(unknown), same_as)
 
@@ -201,10 +199,7 @@ def together(subcommand: Subcommand, number: int) -> dict[str, str]:
     The number chooses the value of each option that is not sent.
     """
     values: dict[str, str] = {}
-    excluded = {
-        *ALONE,
-        *(name for o in subcommand.options if o.flag in subcommand.argv() for name in o.excludes),
-    }
+    excluded = set(ALONE)
     for option in subcommand.options:
         if option.values and option.dest not in excluded:
             chosen = 0 if option.field else number % len(option.values)

@@ -6,6 +6,7 @@ are made up; those that could give something away begin with Zqx.
 
 import shlex
 from collections.abc import Mapping
+from functools import partial
 
 from telemetry.evidence.planted import NAMES, PLANTED
 from telemetry.records.runs import Run
@@ -33,10 +34,10 @@ STARTS: Mapping[tuple[str, ...], str] = {
 }
 """How a command is started, in words."""
 
+_where = partial(Run, "", ())
+
 SURROUNDINGS: Mapping[str, Run] = {
-    "at a German-language terminal east of UTC": Run(
-        "",
-        (),
+    "at a German-language terminal east of UTC": _where(
         environment={
             "COLORTERM": "truecolor",
             "COLUMNS": "211",
@@ -61,9 +62,7 @@ SURROUNDINGS: Mapping[str, Run] = {
         prefix=SHELL,
         terminal=True,
     ),
-    "on a login node west of UTC with a full home folder": Run(
-        "",
-        (),
+    "on a login node west of UTC with a full home folder": _where(
         environment={
             "LOADEDMODULES": "ZqxModule/1.2.3",
             "MODULEPATH": "/ZqxModules",
@@ -80,9 +79,7 @@ SURROUNDINGS: Mapping[str, Run] = {
         terminal=True,
         full=("home",),
     ),
-    "in a one-core batch job with a read-only home folder": Run(
-        "",
-        (),
+    "in a one-core batch job with a read-only home folder": _where(
         environment={
             "SLURMD_NODENAME": NAMES.host,
             "SLURM_ARRAY_TASK_ID": "7",
@@ -116,9 +113,7 @@ SURROUNDINGS: Mapping[str, Run] = {
         prefix=("nice", "prlimit", "--cpu=86400", "--as=64000000000", "taskset", "-c", "0"),
         read_only=("home",),
     ),
-    "in a CI container with another user ID": Run(
-        "",
-        (),
+    "in a CI container with another user ID": _where(
         environment={
             "APPTAINER_CONTAINER": "/ZqxImage.sif",
             "APPTAINER_NAME": "ZqxImage.sif",
@@ -152,9 +147,7 @@ SURROUNDINGS: Mapping[str, Run] = {
             "/run/secrets/kubernetes.io/serviceaccount/token",
         ),
     ),
-    "in a traced workflow task in a conda environment": Run(
-        "",
-        (),
+    "in a traced workflow task in a conda environment": _where(
         environment={
             "BAGGAGE": "zqx=ZqxBaggage",
             "CONDA_DEFAULT_ENV": "ZqxEnvironment",

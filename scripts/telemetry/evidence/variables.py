@@ -8,90 +8,43 @@ import ast
 import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 
 from telemetry.capture.folder import run_paths
 
 PACKAGES = (
-    "stripepy",
-    "opentelemetry",
-    "requests",
-    "urllib3",
-    "certifi",
-    "ssl",
-    "netrc",
+    *("stripepy", "opentelemetry", "requests", "urllib3", "certifi", "ssl", "netrc"),
     "urllib.request",
 )
 
-NAME = re.compile(r"_?[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|NETRC|SSLKEYLOGFILE")
+NAME = re.compile(r"(_OTEL_|_PYTHON_)?[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|NETRC|SSLKEYLOGFILE")
+
+LOOK_UPS = frozenset({"get", "getenv", "pop", "setdefault"})
 
 SET_ALWAYS = frozenset(
     {
-        "COLUMNS",
-        "HOME",
-        "HOSTNAME",
-        "LC_ALL",
-        "LD_LIBRARY_PATH",
-        "LOGNAME",
-        "PATH",
-        "PYTHONPATH",
-        "TMPDIR",
-        "TZ",
-        "USER",
-        "ZQX",
+        *("COLUMNS", "HOME", "HOSTNAME", "LC_ALL", "LD_LIBRARY_PATH", "LOGNAME", "PATH"),
+        *("PYTHONPATH", "TMPDIR", "TZ", "USER", "ZQX"),
         # For building Python itself; some of them keep it from starting.
-        "_PYTHON_HOST_PLATFORM",
-        "_PYTHON_PROJECT_BASE",
-        "_PYTHON_SUBPROCESS_USE_POSIX_SPAWN",
-        "_PYTHON_SYSCONFIGDATA_NAME",
-        "_PYTHON_SYSCONFIGDATA_PATH",
+        *("_PYTHON_HOST_PLATFORM", "_PYTHON_PROJECT_BASE", "_PYTHON_SUBPROCESS_USE_POSIX_SPAWN"),
+        *("_PYTHON_SYSCONFIGDATA_NAME", "_PYTHON_SYSCONFIGDATA_PATH"),
     }
 )
 """Variables that are not tested: runs set them themselves, or only Python's developers do."""
 
 OTHERS = frozenset(
     {
-        "FORCE_COLOR",
-        "HDF5_PLUGIN_PATH",
-        "LANG",
-        "LANGUAGE",
-        "LC_MESSAGES",
-        "LINES",
-        "MATPLOTLIBRC",
-        "MPLBACKEND",
-        "MPLCONFIGDIR",
-        "MPL_IGNORE_SYSTEM_FONTS",
-        "NO_COLOR",
-        "NPY_PROMOTION_STATE",
-        "NUMPY_MADVISE_HUGEPAGE",
-        "OPENBLAS_MAIN_FREE",
-        "PANDAS_COPY_ON_WRITE",
-        "PANDAS_DATA_MANAGER",
-        "PANDAS_FUTURE_INFER_STRING",
-        "PILLOW_ALIGNMENT",
-        "PILLOW_BLOCKS_MAX",
-        "PILLOW_BLOCK_SIZE",
-        "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION",
-        "PYPARSINGENABLEALLWARNINGS",
-        "PYTHONBREAKPOINT",
-        "PYTHONDOCS",
-        "PYTHONTZPATH",
-        "PYTHONUSERBASE",
-        "PYTHON_COLORS",
-        "REQUEST_METHOD",
-        "SCIPY_ARRAY_API",
-        "SCIPY_DEVICE",
-        "SOURCE_DATE_EPOCH",
-        "TEMP",
-        "TERM",
-        "TMP",
-        "TTY_COMPATIBLE",
-        "TTY_INTERACTIVE",
-        "XDG_CACHE_HOME",
-        "XDG_CONFIG_HOME",
-        "XDG_DATA_HOME",
+        *("FORCE_COLOR", "HDF5_PLUGIN_PATH", "LANG", "LANGUAGE", "LC_MESSAGES", "LINES"),
+        *("MATPLOTLIBRC", "MPLBACKEND", "MPLCONFIGDIR", "MPL_IGNORE_SYSTEM_FONTS", "NO_COLOR"),
+        *("NPY_PROMOTION_STATE", "NUMPY_MADVISE_HUGEPAGE", "OPENBLAS_MAIN_FREE"),
+        *("PANDAS_COPY_ON_WRITE", "PANDAS_DATA_MANAGER", "PANDAS_FUTURE_INFER_STRING"),
+        *("PILLOW_ALIGNMENT", "PILLOW_BLOCKS_MAX", "PILLOW_BLOCK_SIZE"),
+        *("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "PYPARSINGENABLEALLWARNINGS"),
+        *("PYTHONBREAKPOINT", "PYTHONDOCS", "PYTHONTZPATH", "PYTHONUSERBASE", "PYTHON_COLORS"),
+        *("REQUEST_METHOD", "SCIPY_ARRAY_API", "SCIPY_DEVICE", "SOURCE_DATE_EPOCH", "TEMP"),
+        *("TERM", "TMP", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+        *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
     }
 )
 """Variables of libraries that take no part in telemetry."""
@@ -113,25 +66,22 @@ VALUES = (
         ),
     ),
     (r"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", ("process", "host", "*")),
-    (r"OTEL_\w*_LENGTH_LIMIT", ("1",)),
     (r"OTEL_\w*_COUNT_LIMIT", ("0",)),
-    (r"OTEL_\w*(INTERVAL|DELAY|TIMEOUT|SIZE|PORT)", ("1",)),
+    (r"OTEL_\w*(INTERVAL|DELAY|TIMEOUT|SIZE|PORT|_LENGTH_LIMIT)", ("1",)),
     (r"OTEL_EXPORTER_OTLP_(\w+_)?COMPRESSION", ("none", "deflate")),
     (r"OTEL_\w*ENDPOINT", ("http://zqx.example:4318/ZqxPath",)),
     (r"OTEL_\w*CLIENT_(CERTIFICATE|KEY)", ("{certificate}",)),
-    (r"OTEL_\w*CERTIFICATE", ("{authority}",)),
     (r"OTEL_\w*(INSECURE|ENABLED)", ("true",)),
     (r"OTEL_\w*PROTOCOL", ("http/protobuf",)),
     (r"OTEL_LOG_LEVEL", ("debug",)),
     (r"OTEL_(LOGS|METRICS)_EXPORTER", ("otlp",)),
-    (r"(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT_\w+", ("{authority}",)),
+    (r"OTEL_\w*CERTIFICATE|(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT_\w+", ("{authority}",)),
     (r"SSLKEYLOGFILE|NETRC|MPLCONFIGDIR|XDG_\w+", ("{home}/ZqxKeys",)),
     (r"MPLBACKEND", ("pdf",)),
     (r"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", ("upb",)),
     (r"PYTHONTZPATH|MATPLOTLIBRC", ("/ZqxNowhere",)),
     (r"PANDAS_DATA_MANAGER", ("block",)),
-    (r"NPY_\w+|OPENBLAS_\w+|SCIPY_ARRAY_API", ("1",)),
-    (r"NUMPY_\w+|PANDAS_\w+|PILLOW_\w+|SOURCE_DATE_EPOCH|LINES", ("1",)),
+    (r"(NPY|NUMPY|OPENBLAS|PANDAS|PILLOW)_\w+|SCIPY_ARRAY_API|SOURCE_DATE_EPOCH|LINES", ("1",)),
     (r"(NO_PROXY|no_proxy)", ("*",)),
     (r"\w+", ("ZqxAmbient",)),
 )
@@ -173,53 +123,29 @@ All others are set together, so that few runs suffice to show that none of them 
 WITHOUT_EFFECT = "all without an effect"
 
 
-@dataclass(frozen=True)
-class Setting:
-    """Environment variables with values to test."""
-
-    name: str
-    environment: Mapping[str, str]  # the variables with their values
-
-    @property
-    def is_trust(self) -> bool:
-        """Whether it could decide whose certificates are trusted."""
-        return all(TRUST.fullmatch(name) for name in self.environment)
-
-    @property
-    def is_wait(self) -> bool:
-        """Whether it could decide how long to wait for an answer."""
-        return all(WAIT.fullmatch(name) for name in self.environment)
-
-
-def settings(names: Iterable[str]) -> list[Setting]:
-    """Return settings that test each variable, in alphabetical order.
+def settings(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return environments that test each variable, by name, in alphabetical order.
 
     Args:
         names: Variables that the installed code mentions; those listed here are added.
     """
-    together: dict[str, dict[str, str]] = {}
-    single = []
+    single, together = dict[str, dict[str, str]](), dict[str, dict[str, str]]()
     for name in sorted({*names, *OTHERS, *UNNAMED} - SET_ALWAYS):
         values = next(values for pattern, values in VALUES if re.fullmatch(pattern, name))
         for number, value in enumerate(values):
             if name in EFFECTIVE or TRUST.fullmatch(name):
-                single.append(Setting(f"{name}={value}", {name: value}))
+                single[f"{name}={value}"] = {name: value}
             elif WAIT.fullmatch(name):
                 together.setdefault("all for waiting", {})[name] = value
             else:
                 others = f"{WITHOUT_EFFECT}, {number + 1}" if number else WITHOUT_EFFECT
                 together.setdefault(others, {})[name] = value
-    return [*single, *(Setting(name, values) for name, values in together.items())]
+    return single | together
 
 
 def named() -> set[str]:
     """Return the names that the installed code of `PACKAGES` mentions as environment variables."""
-    return {
-        name
-        for package in PACKAGES
-        for path in _modules(package)
-        for name in named_in(path, ours=package == "stripepy")
-    }
+    return {name for package in PACKAGES for path in _modules(package) for name in named_in(path)}
 
 
 def _modules(package: str) -> Iterator[Path]:
@@ -233,50 +159,22 @@ def _modules(package: str) -> Iterator[Path]:
         yield Path(spec.origin)
 
 
-def named_in(path: Path, *, ours: bool) -> Iterator[str]:
-    """Yield the variables that a module asks for; `ours` may ask a copy of the environment."""
-    tree = ast.parse(path.read_bytes())
+def named_in(path: Path) -> Iterator[str]:
+    """Yield the names that a module looks up: any mapping may be a copy of the environment."""
     declares = "environment_variables" in path.parts
-    for node in ast.walk(tree):
-        candidates: list[ast.expr] = []
-        if declares and isinstance(node, ast.Assign):
-            candidates = [node.value]
-        elif isinstance(node, ast.Call) and (
-            _is_about_environment(node.func) or (ours and _gets(node.func))
-        ):
-            candidates = node.args[:1]
-        elif isinstance(node, ast.Subscript) and (ours or _is_environment(node.value)):
-            candidates = [node.slice]
-        elif isinstance(node, ast.Compare) and (
-            ours or any(map(_is_environment, node.comparators))
-        ):
-            candidates = [node.left]
-        for candidate in candidates:
-            name = candidate.value if isinstance(candidate, ast.Constant) else None
-            if isinstance(name, bytes):
-                name = name.decode(errors="replace")
-            if isinstance(name, str) and NAME.fullmatch(name):
-                yield name
-
-
-def _is_environment(node: ast.expr) -> bool:
-    """Whether an expression is `os.environ`, or `environ`."""
-    match node:
-        case ast.Name(id="environ") | ast.Attribute(value=ast.Name(id="os"), attr="environ"):
-            return True
-    return False
-
-
-def _gets(node: ast.expr) -> bool:
-    """Whether an expression is a method that looks a value up by its name."""
-    return isinstance(node, ast.Attribute) and node.attr in {"get", "pop", "getenv", "setdefault"}
-
-
-def _is_about_environment(node: ast.expr) -> bool:
-    """Whether an expression is a function that looks up an environment variable."""
-    match node:
-        case ast.Name(id="getenv") | ast.Attribute(value=ast.Name(id="os"), attr="getenv"):
-            return True
-        case ast.Attribute(value=value, attr="get"):
-            return _is_environment(value)
-    return False
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        match node:
+            case ast.Assign(value=ast.Constant(name)) if declares:
+                pass
+            case ast.Call(
+                func=ast.Name(id=function) | ast.Attribute(attr=function),
+                args=[ast.Constant(name), *_],
+            ) if function in LOOK_UPS:
+                pass
+            case ast.Subscript(slice=ast.Constant(name)) | ast.Compare(left=ast.Constant(name)):
+                pass
+            case _:
+                continue
+        text = name.decode(errors="replace") if isinstance(name, bytes) else name
+        if isinstance(text, str) and NAME.fullmatch(text):
+            yield text

@@ -30,6 +30,11 @@ def effects_of(evidence: Evidence, seen: Observation) -> list[Effect]:
     return [trust, *others] if seen.bodies else []
 
 
+def _every_run(trial: Trial) -> list[Observation]:
+    """Return the runs that set variables; raises NotTried if any of them cannot be made here."""
+    return [trial.run(seen.run.name) for seen in trial.evidence.observations["ambient"]]
+
+
 def _waited(seen: Observation) -> float:
     return sum(seen.seen_on_wire.waited) if seen.seen_on_wire else 0.0
 
@@ -61,18 +66,12 @@ def ambient_resource(trial: Trial) -> None:
 def ambient_detectors(trial: Trial) -> None:
     if not Path("/etc/machine-id").exists():
         raise NotTried("this machine has no `/etc/machine-id`: systemd-machine-id-setup")
-    sent = {
-        name: set(
-            trial.evidence.values(
-                trial.run(f"ambient: OTEL_EXPERIMENTAL_RESOURCE_DETECTORS={name}")
-            )
-        )
-        for name in ("process", "host", "*")
-    }
-    for field in ("process.pid", "process.executable.path"):
-        trial.expect(field in sent["process"], f"`process` does not send {field}")
-    for field in ("host.name", "host.id"):
-        trial.expect(field in sent["host"], f"`host` does not send {field}")
+    named = "ambient: OTEL_EXPERIMENTAL_RESOURCE_DETECTORS="
+    runs = {name: trial.run(named + name) for name in ("process", "host", "*")}
+    sent = {name: set(trial.evidence.values(seen)) for name, seen in runs.items()}
+    for field in ("process.pid", "process.executable.path", "host.name", "host.id"):
+        name = field.partition(".")[0]
+        trial.expect(field in sent[name], f"`{name}` does not send {field}")
     trial.expect(sent["process"] | sent["host"] <= sent["*"], "`*` does not send them all")
     found = sorted((sent["process"] | sent["host"] | sent["*"]) - set(trial.evidence.dictionary))
     trial.facts["fields"] = listed([f"`{name}`" for name in found]) or "nothing"
@@ -103,7 +102,7 @@ def ambient_no_others(trial: Trial) -> None:
     trial.control(trial.run("download"))
     changing: dict[str, set[str]] = {}
     tested: set[str] = set()
-    for seen in trial.runs("ambient"):
+    for seen in _every_run(trial):
         tested |= set(seen.run.environment)
         kinds = {effect.kind for effect in effects_of(trial.evidence, seen)}
         for variable in seen.run.environment if kinds else ():
@@ -122,7 +121,7 @@ def ambient_no_others(trial: Trial) -> None:
     ("ambient", "watched"),
 )
 def ambient_covered(trial: Trial) -> None:
-    tested = {name for seen in trial.runs("ambient") for name in seen.run.environment}
+    tested = {name for seen in _every_run(trial) for name in seen.run.environment}
     known = {*tested, *SWITCHES, *OTHER_SWITCHES, *SET_ALWAYS}
     for seen in trial.runs("watched"):
         trial.expect(bool(seen.variables), f"`{seen.run.command}` was not watched")

@@ -1,7 +1,5 @@
 """Which options are sent, and as which field."""
 
-from collections.abc import Mapping, Sequence
-
 from telemetry.evidence.judging import Evidence, Trial, claim, outcome
 from telemetry.evidence.planted import RESULT, TYPED
 from telemetry.evidence.subcommands import Option, Subcommand, together_name
@@ -10,11 +8,8 @@ from telemetry.records.runs import Observation
 # Options whose field holds what they led to instead of their value.
 LEADING = ("stripepy_hdf5", "with_biodescriptors")
 
-Fields = Mapping[str, Sequence[str]]
-"""Every field whose value an option changed, with the values."""
 
-
-def sent(evidence: Evidence) -> dict[Option, Fields]:
+def sent(evidence: Evidence) -> dict[Option, dict[str, list[str]]]:
     """Return the fields that each option changes; options that no run tests are left out."""
     return {
         option: fields
@@ -31,7 +26,8 @@ def _fields(
     """Return what an option changes; tested with others, only its own field. None if untested."""
     fields: dict[str, list[str]] = {}
     together = evidence.by_name.get(together_name(subcommand.name))
-    if runs := _alone(evidence, option):
+    alone = map(evidence.by_name.get, map(option.run_name, option.values))
+    if runs := [seen for seen in alone if seen]:
         for seen in runs:
             for name, value in _changed(evidence, subcommand, seen).items():
                 fields.setdefault(name, []).append(value)
@@ -42,19 +38,15 @@ def _fields(
     return fields
 
 
-def _alone(evidence: Evidence, option: Option) -> list[Observation]:
-    """Return the runs that tested an option by itself."""
-    names = map(option.run_name, option.values)
-    return [evidence.by_name[name] for name in names if name in evidence.by_name]
-
-
 def _changed(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> dict[str, str]:
     """Return the fields whose value a run changed, except those about how it went."""
     plain = evidence.settled(_plain(evidence, subcommand, seen))
+    # An option can make a run fail.
+    ending = {n for n, entry in evidence.dictionary.items() if entry.category == "execution"}
     return {
         name: value
         for name, value in evidence.settled(seen).items()
-        if plain.get(name) != value and not _is_about_ending(evidence, name)
+        if plain.get(name) != value and name not in ending
     }
 
 
@@ -72,11 +64,6 @@ def _plain(evidence: Evidence, subcommand: Subcommand, seen: Observation) -> Obs
     if "--stripepy-hdf5" in seen.run.argv and seen.run.name != companion in evidence.by_name:
         return evidence.by_name[companion]
     return evidence.by_name[subcommand.name]
-
-
-def _is_about_ending(evidence: Evidence, name: str) -> bool:
-    """Whether a field is about how a run went, which changes if an option makes it fail."""
-    return name in evidence.dictionary and evidence.dictionary[name].category == "execution"
 
 
 def _is_one_of(sent: str, typed: tuple[str, ...]) -> bool:

@@ -14,21 +14,8 @@ from telemetry.table.differences import files_of
 
 # Topics in whose runs no setting of OpenTelemetry adds anything to the message.
 ORDINARY = (
-    "commands",
-    "failures",
-    "downloads",
-    "refusals",
-    "endings",
-    "options",
-    "switches",
-    "memory",
-    "watched",
-    "transport",
-    "unreachable",
-    "results",
-    "surroundings",
-    "dates",
-    "again",
+    *("commands", "failures", "downloads", "refusals", "endings", "options", "switches", "memory"),
+    *("watched", "transport", "unreachable", "results", "surroundings", "dates", "again"),
 )
 
 # Shorter pieces of random identifiers would occur twice by chance.
@@ -73,12 +60,13 @@ def _told(seen: Observation) -> bytes:
 
 
 def _paths(seen: Observation) -> Iterator[str]:
-    """Yield the full paths of a run's working directory, home folder and files named in `argv`."""
+    """Yield the full paths of a run's working directory, home folder, inputs and outputs."""
     if seen.folder:
         yield seen.folder
         yield str(PurePosixPath(seen.folder).with_name(planted.NAMES.home))
         named = (word for word in seen.run.argv if word.startswith("Zqx"))
         yield from (f"{seen.folder}/{name}" for name in named)
+        yield from (f"{PurePosixPath(seen.folder).parent}/{path}" for path in seen.files)
 
 
 @claim(
@@ -201,6 +189,7 @@ def data_requests(trial: Trial) -> None:
     }
     listed = {data["url"]: (name, data["format"]) for name, data in trial.data_sets().items()}
     for seen in trial.runs("downloads", where=lambda seen: bool(seen.run.hosts)):
+        for_tests = any(word.endswith("-test") for word in seen.run.argv)
         what, values = f"`{seen.run.command}`", trial.evidence.values(seen)
         told = tuple(values.get(f"params.dataset_{datum}") for datum in ("name", "format"))
         trial.expect(bool(seen.wire.fetches), f"{what} fetched nothing")
@@ -209,14 +198,14 @@ def data_requests(trial: Trial) -> None:
             host = headers.pop("host", "")
             trial.expect_equal(headers, added, f"headers from {what}")
             # The list does not include the data sets for tests.
-            of_tests = "test" in seen.run.command and DATA_OF_TESTS.fullmatch(request.line)
+            of_tests = for_tests and DATA_OF_TESTS.fullmatch(request.line)
             target = request.line.removeprefix("GET ").removesuffix(" HTTP/1.1")
             data = listed.get(f"https://{host}{target}")
             known = host in DATA_HOSTS and (of_tests or data)
             asked = f"{what} asks {host}: {request.line} {request.wire!r}"
             trial.expect(bool(known) and not request.wire, asked)
             # For tests, the message does not name the data sets.
-            if data and seen.bodies and "test" not in seen.run.command:
+            if data and seen.bodies and not for_tests:
                 trial.expect_equal(told, data, f"what {what} sends of the data set")
 
 
@@ -250,11 +239,9 @@ def nothing_stored(trial: Trial) -> None:
         outputs = _outputs(trial, run) if written else set()
         for path in written:
             folder, name, *rest = path.parts
-            # Only `call` may replace one of its inputs: the result file that it is told to write.
-            may = run.argv[0] == "call" or name not in run.inputs
             # Only the plots of `call` and the data sets for tests go into a folder.
             inside = not rest or name == "test" or path.suffix == ".jpg"
-            asked_for = may and name in outputs and inside
+            asked_for = name in outputs and name not in run.inputs and inside
             # A run that is killed cannot tidy up.
             unfinished = killed and folder != planted.NAMES.home
             known = unfinished or (folder == planted.NAMES.work and asked_for)
