@@ -728,7 +728,7 @@ ALONE = {
         "only-collector", "2 connections",
     ),
     "the address is another": Change((TELEMETRY, "paulsenlab.com:4319", "zqx.example:4319"), "destination", "zqx.example", LISTED),
-    "the connection is not encrypted": Change((TELEMETRY, 'endpoint="https:', 'endpoint="http:'), "encrypted", "sent nothing", verdict=VOID),
+    "the connection is not encrypted": Change((TELEMETRY, 'endpoint="https:', 'endpoint="http:'), "encrypted", "in the clear came"),
     "other certificates are trusted": Change(
         (TELEMETRY, EXPORTER, EXPORTER + '                    certificate_file=__import__("certifi").where(),\n'),
         "destination", "certificate_file", LISTED,
