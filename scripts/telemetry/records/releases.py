@@ -39,8 +39,7 @@ class FieldSeen(Record):
     part: str = Field(description="Message of the OTLP body that carries it.")
     types: list[str] = Field(description="OTLP types that its value had.")
     values: list[str] = Field(
-        description="Every value it had; a lone 'varies' where the dictionary says that it varies, "
-        "or where the same run repeated gave another."
+        description="Every value it had; a lone 'varies' where the dictionary says that it varies."
     )
     sent_by: dict[str, Condition] = Field(description="When a subcommand sent it.")
 

@@ -147,7 +147,8 @@ class Content:
         if max(measured) < 1:
             return "less than a second"
         ends = (str(round(end)) for end in (min(measured), max(measured)))
-        return f"about {ranged(*ends)} seconds"
+        seconds = ranged(*ends)
+        return f"about {seconds} second{'' if seconds == '1' else 's'}"
 
 
 def look_up(names: Mapping[str, Value], name: str, what: str) -> Value:
