@@ -6,6 +6,7 @@ another name for the variable. Two runs of the real program show what StripePy d
 
 import json
 import os
+import shutil
 import sys
 import sysconfig
 import time
@@ -47,16 +48,6 @@ BUILD = (
     " --modules-tool=EnvironmentModules --module-syntax=Tcl"
     " --allow-use-as-root-and-accept-consequences"
 )
-
-
-# Run in a process of its own, since hictkpy leaves a thread spinning in it.
-MAKE_MAP = """
-from pathlib import Path
-from telemetry.table import sample
-cool, mcool = Path("my.cool"), Path("my.mcool")
-sample.write_here(cool, sample.CHROMOSOMES, list(sample.pixels()), sample.ASSEMBLY)
-sample.nest(cool, mcool)
-"""
 
 
 def content(file: str) -> str:
@@ -283,8 +274,8 @@ def test_a_command_prints_the_fields_of_this_site_or_what_the_page_says(
     on_the_wire = "telemetry_request.py" in snippet.code
     if on_the_wire:
         need("namespaces")
-    made = run(sys.executable, "-c", MAKE_MAP, folder=project, env={"PYTHONPATH": "scripts"})
-    assert made.returncode == 0, made.stderr
+    # StripePy recognises a map by its content, whatever its name.
+    shutil.copy(project / "assets/sample.hic", project / "my.mcool")
     environment = {name: os.environ[name] for name in os.environ if not CHANGES.fullmatch(name)}
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     code = snippet.code.replace(".venv/bin/python ", "python ")
