@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from pypdf import PdfReader
 
 from chromium import ARGUMENTS, found
@@ -113,12 +113,6 @@ TOO_WIDE = """[...document.querySelectorAll("html, body, .wy-nav-content-wrap *"
     .map(text => text.trim().slice(0, 80))"""
 
 
-IN_VIEW = """element => {
-    const {left, right, top, bottom} = element.getBoundingClientRect();
-    return left >= 0 && right <= innerWidth && top < innerHeight && bottom > 0;
-}"""
-
-
 def test_nothing_is_wider_than_a_phone(phone: Page, addresses: list[str]) -> None:
     findings = []
     for address in addresses:
@@ -215,7 +209,7 @@ def test_the_keyboard_reaches_the_skip_link_and_works_the_phone_menu(
     phone.goto(f"{root}telemetry.html")
     phone.keyboard.press("Tab")
     assert focused.text_content() == "Skip to the content"
-    assert focused.evaluate("link => link.getBoundingClientRect().top") >= 0, "it is off the screen"
+    expect(focused).to_be_in_viewport(ratio=1)
     # The side bar and the closed menu must not take the focus.
     phone.keyboard.press("Tab")
     assert focused.get_attribute("aria-label") == "Menu"
@@ -242,7 +236,7 @@ def test_the_open_phone_menu_is_accessible_and_a_link_to_a_section_closes_it(
     assert violations(phone) == []
     phone.locator("#menu").get_by_role("link", name="Whom to ask").click()
     assert phone.locator("#menu").is_hidden()
-    assert phone.locator("#whom-to-ask").evaluate(IN_VIEW)
+    expect(phone.locator("#whom-to-ask h2")).to_be_in_viewport(ratio=1)
 
 
 @slow
@@ -273,7 +267,7 @@ def test_without_scripts_there_is_a_menu_and_no_filter(chromium: Browser, root: 
         page = context.new_page()
         page.goto(f"{root}telemetry.html")
         page.get_by_role("button", name="Menu").click()
-        assert page.locator("#menu li a").first.evaluate(IN_VIEW)
+        expect(page.locator("#menu li a").first).to_be_in_viewport(ratio=1)
         assert not page.get_by_text("Filter fields").count()
         assert page.evaluate(TOO_WIDE) == []
 
