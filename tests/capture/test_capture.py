@@ -28,9 +28,7 @@ def run(timeout: float = 60, **environment: str) -> Observation:
 def doctored_run(doctor: Doctor, code: str, timeout: float = 60) -> Observation:
     """Run `download --list-only` with a stripepy that first runs some other code."""
     folder = doctor(("cli/download.py", START, f"    exec({code!r}, {{}})\n{START}"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder))
-        return run(timeout)
+    return run(timeout, PYTHONPATH=str(folder))
 
 
 def test_a_run_sends_one_message_and_leaves_nothing_behind(
