@@ -166,58 +166,51 @@ def bisect(
         )
     first = Version(low or resolve(Job(release, "lowest")).packages.get(package, "0"))
     last = Version(high or newest[package])
-
-    def probe(version: Version) -> Setup | None:
-        setup = look(Job(release, "pinned", pin=f"{package}=={version}"))
-        # There are no packages if uv found none that fit that release.
-        return setup if setup.packages else None
-
     known = [release.version for release in environments.releases(package)]
-    accepted = [version for version in known if first <= version <= last]
+
+    def pinned(version: Version) -> Setup:
+        return look(Job(release, "pinned", pin=f"{package}=={version}"))
+
     stretches = [
-        Stretch(package=package, first=str(first), last=str(last), setup=setup)
-        for first, last, setup in halved(accepted, probe, lambda a, b: not changes(a, b))
+        Stretch(package=package, first=str(first), last=str(last), setup=pinned(first))
+        for first, last in halved(
+            [version for version in known if first <= version <= last],
+            # There are no packages if uv found none that fit that release.
+            there=lambda version: bool(pinned(version).packages),
+            same=lambda a, b: not changes(pinned(a), pinned(b)),
+        )
     ]
     if not stretches:
         raise UserError(f"no release of {package} fits {STRIPEPY}", "ask for another package")
     return stretches
 
 
-Probed = TypeVar("Probed")
 Known = TypeVar("Known")
 
 
 def halved(
     releases: Sequence[Known],
-    probe: Callable[[Known], Probed | None],
-    same: Callable[[Probed, Probed], bool],
-) -> list[tuple[Known, Known, Probed]]:
+    there: Callable[[Known], bool],
+    same: Callable[[Known, Known], bool],
+) -> list[tuple[Known, Known]]:
     """Bisect releases, oldest first, into stretches; a change that is later undone goes unseen.
 
-    Each release is probed at most once; one that gives None cannot be had, and is passed over.
-    Returns the first and last release of each stretch, and what probing the first gave.
+    Releases that are not `there` cannot be had, and are passed over. Both functions should remember
+    what they answered. Returns the first and last release of each stretch.
     """
-    seen: dict[int, Probed] = {}
 
-    @cache
-    def there(number: int) -> bool:
-        if (probed := probe(releases[number])) is not None:
-            seen[number] = probed
-        return number in seen
-
-    def divided(low: int, high: int) -> list[tuple[int, int]]:
-        if same(seen[low], seen[high]):
-            return [(low, high)]
+    def divided(low: int, high: int) -> list[tuple[Known, Known]]:
+        if same(releases[low], releases[high]):
+            return [(releases[low], releases[high])]
         nearest = sorted(range(low + 1, high), key=lambda number: abs(number - (low + high) // 2))
-        middle = next(filter(there, nearest), None)
+        middle = next((number for number in nearest if there(releases[number])), None)
         if middle is None:
-            return [(low, low), (high, high)]
+            return [(releases[low], releases[low]), (releases[high], releases[high])]
         *before, (first, _) = divided(low, middle)
         (_, last), *after = divided(middle, high)
         return [*before, (first, last), *after]
 
     numbers = range(len(releases))
-    low, high = next(filter(there, numbers), None), next(filter(there, reversed(numbers)), None)
-    if low is None or high is None:
-        return []
-    return [(releases[first], releases[last], seen[first]) for first, last in divided(low, high)]
+    low = next((number for number in numbers if there(releases[number])), None)
+    high = next((number for number in reversed(numbers) if there(releases[number])), None)
+    return [] if low is None or high is None else divided(low, high)
