@@ -10,7 +10,7 @@ import pytest
 from docutils import nodes
 
 from conftest import build, page, text
-from telemetry.records import fields, files, table
+from telemetry.records import fields, files, handling, table
 from telemetry.records.exits import UserError
 from telemetry.records.rows import format_value, to_tsv
 from telemetry.site import content
@@ -102,6 +102,16 @@ def test_the_table_of_another_run_is_not_read(tmp_path: Path) -> None:
     other.write_text("Field\tValue\nname\tcall\n")
     with pytest.raises(UserError, match=f"{other}: does not belong .* -- fix: make table"):
         table.load(other)
+
+
+def test_a_statement_outside_of_a_section_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data_handling.toml"
+    path.write_text('note = "It is kept."\n')
+    monkeypatch.setattr(files, "DATA_HANDLING", path)
+    with pytest.raises(UserError, match=f"{path}: note: .* -- fix: correct the line"):
+        handling.load()
 
 
 def test_files_that_disagree_are_refused() -> None:

@@ -1,6 +1,10 @@
 """What only StripePy's maintainers can vouch for, and what nobody has stated."""
 
+from pydantic import RootModel
+
 from telemetry.records import documents, files
+
+Sections = RootModel[dict[str, dict[str, str]]]
 
 
 def load() -> dict[str, str]:
@@ -9,8 +13,10 @@ def load() -> dict[str, str]:
     The sections `stated` and `not_stated` hold sentences; the others hold facts, for which
     `{fact:section.key}` stands in a sentence.
     """
+    path, fix = files.DATA_HANDLING, "correct the line"
+    sections = documents.validated(Sections, documents.read_toml(path), path, fix).root
     return {
-        f"{section}.{key}": str(value)
-        for section, entries in documents.read_toml(files.DATA_HANDLING).items()
-        for key, value in entries.items()
+        f"{section}.{key}": text
+        for section, entries in sections.items()
+        for key, text in entries.items()
     }
