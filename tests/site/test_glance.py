@@ -41,6 +41,13 @@ def test_each_answer_rests_on_a_sentence_or_on_facts() -> None:
     assert [q for q, (text, *g) in ANSWERS.items() if not g and "{fact:" not in text] == []
 
 
+def test_an_answer_with_a_fact_that_is_gone_is_refused() -> None:
+    kept = {name: text for name, text in PAGES.handling.items() if name != "backup.retention"}
+    kept["stated.backup_retention"] = "The backup keeps data for ever."
+    with pytest.raises(UserError, match=r"at a glance, no fact 'backup\.retention'; there are: "):
+        answers(replace(PAGES, handling=kept))
+
+
 def test_a_variable_that_no_longer_switches_off_is_not_named() -> None:
     assert PAGES.facts["switches"] == "`STRIPEPY_NO_TELEMETRY` or `NO_TELEMETRY`"
     switches = [

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from docutils.nodes import Node
+from docutils.parsers.rst import DirectiveError
 
 from telemetry.records.claims import Verdict
 from telemetry.records.exits import UserError
@@ -12,6 +13,8 @@ from telemetry.site.page import Page
 from telemetry.site.sentences import mark
 
 LIMIT = Verdict.KNOWN_LIMIT
+
+FIX = "correct ANSWERS in scripts/telemetry/site/glance.py"
 
 
 class Ground(NamedTuple):
@@ -97,7 +100,10 @@ ANSWERS: dict[str, tuple[str, *tuple[Ground, ...]]] = {
 def answers(content: Content) -> list[Answer]:
     """Fill in the card's facts; raise a UserError if a ground no longer supports its answer."""
     typed = (Answer(question, text, grounds) for question, (text, *grounds) in ANSWERS.items())
-    return [answer._replace(text=_text(content, answer)) for answer in typed]
+    try:
+        return [answer._replace(text=_text(content, answer)) for answer in typed]
+    except DirectiveError as error:
+        raise UserError(f"at a glance, {error.msg}", FIX) from None
 
 
 def _text(content: Content, answer: Answer) -> str:
@@ -110,8 +116,7 @@ def _text(content: Content, answer: Answer) -> str:
         verdict = claim.verdict if claim else ground.verdict
         if verdict is not ground.verdict or not all(w in content.filled(told) for w in words):
             says = f"{answer.question!r} rests on {ground.name} ({verdict}), which says: {told}"
-            fix = "correct ANSWERS in scripts/telemetry/site/glance.py"
-            raise UserError(f"at a glance, {says}", fix)
+            raise UserError(f"at a glance, {says}", FIX)
     return content.filled(answer.text)
 
 
