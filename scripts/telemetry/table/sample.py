@@ -99,10 +99,10 @@ def write_here(
     writer.finalize()
 
 
-def nest(cool: Path, mcool: Path, normalisation: str = "") -> None:
+def nest(cool: Path, mcool: Path, normalisation: str) -> None:
     """Write a .mcool file with a .cool file as its only resolution.
 
-    A normalisation of the given name, if any, is added; its weights are all 1. Layout:
+    A normalisation of the given name is added; its weights are all 1. Layout:
     https://cooler.readthedocs.io/en/stable/schema.html
     """
     import h5py
@@ -113,5 +113,4 @@ def nest(cool: Path, mcool: Path, normalisation: str = "") -> None:
         group.attrs.update(source.attrs)
         for name in source:
             source.copy(name, group)
-        if normalisation:
-            group[f"bins/{normalisation}"] = [1.0] * len(source["bins/start"])
+        group[f"bins/{normalisation}"] = [1.0] * len(source["bins/start"])
