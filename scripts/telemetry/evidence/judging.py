@@ -84,11 +84,11 @@ class Trial:
     def __init__(self, evidence: Evidence, topics: Sequence[str]) -> None:
         self.evidence = evidence
         self.topics = topics
-        self.looked_at: dict[str, Observation] = {}
+        self.looked_at: dict[str, Observation] = {}  # the runs that decide, by name
         self.failures: list[str] = []
         self.missing: list[str] = []
         self.counts: Counter[str] = Counter()
-        self.facts: dict[str, str] = {}
+        self.facts: dict[str, str] = {}  # what the claim's sentence is completed with
 
     def runs(
         self, *topics: str, where: Callable[[Observation], bool] = lambda _: True
@@ -243,15 +243,13 @@ class Judgement:
     verdict: Verdict
     # What speaks against it, or why there is no verdict; empty if all is well.
     grounds: Sequence[str]
-    looked_at: Sequence[Observation]  # the runs that decided
-    counts: Mapping[str, int]  # what was counted
-    facts: Mapping[str, str]  # what the sentence is completed with
+    trial: Trial  # which runs decided, and what was counted
 
     @property
     def sentence(self) -> str:
         """The claim's sentence, with its facts filled in."""
         sentence = self.claim.sentence
-        for name, fact in self.facts.items():
+        for name, fact in self.trial.facts.items():
             sentence = sentence.replace(f"{{{name}}}", fact)
         return sentence
 
@@ -296,11 +294,4 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
     if trial.failures:
         verdict = Verdict.STALE if claim.reason else Verdict.DOES_NOT_HOLD
         grounds = trial.failures
-    return Judgement(
-        claim,
-        verdict,
-        list(dict.fromkeys(grounds)),
-        list(trial.looked_at.values()),
-        trial.counts,
-        trial.facts,
-    )
+    return Judgement(claim, verdict, list(dict.fromkeys(grounds)), trial)

@@ -125,7 +125,7 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
             versions=dict(evidence.versions),
             runs=sum(not seen.not_tried for seen in evidence.by_name.values()),
             namespaces=have_namespaces(),
-            counts={j.claim.id: dict(j.counts) for j in judgements},
+            counts={j.claim.id: dict(j.trial.counts) for j in judgements},
             delays={
                 network.value: round(seconds, 1)
                 for network, seconds in unreachable.delays(evidence).items()
@@ -153,11 +153,8 @@ def _git(*words: str) -> str:
 
 
 def _claim(judgement: Judgement) -> ClaimResult:
-    commands = list(dict.fromkeys(seen.run.command for seen in judgement.looked_at))
-    modes = {
-        f"{seen.run.changed or seen.run.mode}{', watched' if seen.run.watched else ''}"
-        for seen in judgement.looked_at
-    }
+    runs = [seen.run for seen in judgement.trial.looked_at.values()]
+    modes = {f"{run.changed or run.mode}{', watched' if run.watched else ''}" for run in runs}
     return ClaimResult(
         id=judgement.claim.id,
         sentence=judgement.sentence,
@@ -165,9 +162,9 @@ def _claim(judgement: Judgement) -> ClaimResult:
         grounds=list(judgement.grounds),
         reason=judgement.claim.reason,
         source=judgement.claim.source,
-        runs=len(judgement.looked_at),
+        runs=len(runs),
         modes=sorted(modes),
-        commands=commands[:SHOWN_COMMANDS],
+        commands=list(dict.fromkeys(run.command for run in runs))[:SHOWN_COMMANDS],
     )
 
 
