@@ -13,10 +13,10 @@ from pathlib import Path
 # If PYTHONSAFEPATH is set, Python does not search this folder by itself.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from telemetry.box.observing import Tell
 from telemetry.evidence import planted, verification
 from telemetry.evidence.claims import CLAIMS
 from telemetry.evidence.judging import Judgement, judge
-from telemetry.evidence.verification import Tell
 from telemetry.records import claims, documents, exits, files, findings, table
 from telemetry.records.claims import Verdict, Verification
 from telemetry.records.exits import Exit, UserError

@@ -21,6 +21,8 @@ from telemetry.capture.process import capture
 from telemetry.records.files import SCRIPTS
 from telemetry.records.runs import NO_NAMESPACES, Mode, Observation, Run
 
+Tell = Callable[[int, int, Observation], None]
+
 # Runs that wait for an answer hardly use the cores. The longest takes one of these places.
 WAITING_AT_ONCE = 5
 
@@ -29,7 +31,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 
 
 def observe(
-    runs: Sequence[Run], world: World, tell: Callable[[Observation], None] = lambda _: None
+    runs: Sequence[Run], world: World, tell: Tell = lambda *_: None
 ) -> dict[str, Observation]:
     """Make runs, several at a time.
 
@@ -37,7 +39,7 @@ def observe(
 
     Args:
         runs: The runs; no two may have the same name.
-        tell: Called with each observation as it is made.
+        tell: Called after each run with the number done, the number of all, and the observation.
 
     Returns:
         Observations by name, in the order of the runs.
@@ -50,7 +52,7 @@ def observe(
         for future in as_completed(futures):
             observation = future.result()
             seen[observation.run.name] = observation
-            tell(observation)
+            tell(len(seen), len(runs), observation)
 
     def start(pool: Executor, wanted: Iterable[Run]) -> list[Future[Observation]]:
         return [pool.submit(_observe_one, run, world) for run in wanted]

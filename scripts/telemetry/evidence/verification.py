@@ -4,12 +4,12 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from telemetry.box.observing import have_namespaces, observe
+from telemetry.box.observing import Tell, have_namespaces, observe
 from telemetry.box.world import World
 from telemetry.capture.process import installing, last_error
 from telemetry.evidence import conditions, source_lines, subcommands, variables
@@ -33,8 +33,6 @@ from telemetry.records.exits import Exit, UserError
 from telemetry.records.runs import Observation
 
 SHOWN_COMMANDS = 5
-
-Tell = Callable[[int, int, Observation], None]
 
 
 def make_plan(world: World) -> Evidence:
@@ -73,18 +71,12 @@ def gather(plan: Evidence, topics: set[str], world: World, tell: Tell) -> Eviden
         plan: What `make_plan` returned.
         topics: Topics of the runs.
         world: What the runs have around them.
-        tell: Called after each run with the number done, the number of all, and the observation.
+        tell: As for `observe`.
     """
     chosen = {topic: runs for topic, runs in plan.topics.items() if topic in topics}
     runs = [run for of_topic in chosen.values() for run in of_topic]
-    done: list[Observation] = []
-
-    def count(seen: Observation) -> None:
-        done.append(seen)
-        tell(len(done), len(runs), seen)
-
     before = _installed_files()
-    seen = observe(runs, world, count)
+    seen = observe(runs, world, tell)
     changed = before.items() ^ _installed_files().items()
     by_topic = {topic: [seen[run.name] for run in of] for topic, of in chosen.items()}
     return replace(plan, observations=by_topic, changed_files=sorted(dict(changed)))
