@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -161,21 +162,18 @@ def _claim(judgement: Judgement) -> ClaimResult:
 
 
 def _fields(evidence: Evidence) -> list[FieldResult]:
-    sending: dict[str, dict[str, set[str]]] = {
-        name: {"success": set(), "failure": set()} for name in evidence.dictionary
-    }
+    sending = defaultdict[tuple[str, str], set[str]](set)
     for seen in _ended(evidence):
         for name in evidence.values(seen):
-            by_outcome = sending.setdefault(name, {"success": set(), "failure": set()})
-            by_outcome[outcome(seen)].add(seen.run.subcommand)
+            sending[name, outcome(seen)].add(seen.run.subcommand)
     return [
         FieldResult(
             field=name,
-            success=sorted(by["success"]),
-            failure=sorted(by["failure"]),
+            success=sorted(sending[name, "success"]),
+            failure=sorted(sending[name, "failure"]),
             lines=[*evidence.setters.get(name, ())],
         )
-        for name, by in sorted(sending.items())
+        for name in sorted({*evidence.dictionary, *(name for name, _ in sending)})
     ]
 
 
