@@ -1,5 +1,6 @@
 """The private folder of a run: what the run finds there, and what it leaves behind."""
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -9,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,11 +84,6 @@ class PrivateFolder:
             if (self.work / name).exists():
                 shutil.copy(self.work / name, files / kept)
 
-    def records(self, key: str) -> list[Any]:
-        """Return the values that were recorded under a key, in order."""
-        entries = map(json.loads, self.record.read_text().splitlines())
-        return [entry[key] for entry in entries if key in entry]
-
     def observation(
         self,
         run: Run,
@@ -95,12 +92,16 @@ class PrivateFolder:
         started: float,
         ended: float,
     ) -> Observation:
-        """Return what the folder shows of a run.
+        """Return what the folder shows of a run, and what its processes recorded.
 
         `before` is what `times` returned before the run; `exit_status` is None after a timeout;
         `started` and `ended` are in seconds since the epoch.
         """
         after = self.times()
+        recorded = defaultdict[str, list[Any]](list)
+        for line in self.record.read_text().splitlines():
+            for key, value in json.loads(line).items():
+                recorded[key].append(value)
         return Observation(
             run=run,
             exit_status=-signal.SIGKILL if exit_status is None else exit_status,
@@ -115,9 +116,16 @@ class PrivateFolder:
                 if before.get(path) != after.get(path)
             },
             folder=str(self.work),
-            variables=tuple(self.records("variable")),
-            written_elsewhere=tuple(self.records("written")),
-            parser=tuple(next(iter(self.records("parser")), ())),
+            bodies=tuple(map(base64.b64decode, recorded["body"])),
+            attempts=tuple(recorded["attempt"]),
+            exporters=tuple(recorded["exporter"]),
+            versions=next(iter(recorded["versions"]), {}),
+            missing=" and ".join(recorded["missing"]),
+            provided=any(recorded["provided"]),
+            finished=bool(recorded["finished"]),
+            variables=tuple(recorded["variable"]),
+            written_elsewhere=tuple(recorded["written"]),
+            parser=tuple(next(iter(recorded["parser"]), ())),
         )
 
     def environment(

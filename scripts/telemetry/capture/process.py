@@ -4,7 +4,6 @@ This needs only an environment with stripepy-hic; everything heavy is imported i
 A run that cannot be used raises a UserError, in StripePy's own words where there are any.
 """
 
-import base64
 import contextlib
 import os
 import re
@@ -15,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +60,7 @@ def capture(
             exit_status = wait(process, run.timeout)
             ended = time.time()
         folder.keep(run, files)
-        return replace(
-            folder.observation(run, before, exit_status, began, ended),
-            bodies=tuple(map(base64.b64decode, folder.records("body"))),
-            attempts=tuple(folder.records("attempt")),
-            exporters=tuple(folder.records("exporter")),
-            versions=next(iter(folder.records("versions")), {}),
-            missing=" and ".join(folder.records("missing")),
-            provided=any(folder.records("provided")),
-            finished=bool(folder.records("finished")),
-        )
+        return folder.observation(run, before, exit_status, began, ended)
 
 
 @contextlib.contextmanager
