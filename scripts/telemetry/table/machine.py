@@ -15,27 +15,28 @@ from telemetry.records.findings import Finding, Kind
 from telemetry.records.rows import Row, format_cell
 
 MACHINE = {
-    "host.arch": lambda: [platform.machine()],
+    "host.arch": platform.machine,
     # OpenTelemetry's detector makes the same choice.
-    "os.version": lambda: [
+    "os.version": lambda: (
         platform.version() if platform.system() in {"Windows", "SunOS"} else platform.release()
-    ],
-    "os.type": lambda: [platform.system().lower()],
-    "process.runtime.name": lambda: [platform.python_implementation()],
-    "process.runtime.version": lambda: [platform.python_version()],
-    "process.runtime.description": lambda: [platform.python_compiler()],
+    ),
+    "os.type": lambda: platform.system().lower(),
+    "process.runtime.name": platform.python_implementation,
+    "process.runtime.version": platform.python_version,
+    "process.runtime.description": platform.python_compiler,
 }
 
 
 @cache
-def expected(field: str) -> list[str]:
-    """Return the values that a field may have here; none if nothing is known about it."""
+def expected(field: str) -> str:
+    """Return the value that a field should have here; empty if nothing is known about it."""
     if field in MACHINE:
-        return MACHINE[field]()
+        return format_cell(MACHINE[field]())
     package = {"telemetry.sdk.version": "opentelemetry-sdk", "service.version": "stripepy-hic"}.get(
         field, field.removeprefix("dependency.").removesuffix(".version")
     )
-    return [found.version for found in distributions(name=package, path=run_paths())][:1]
+    versions = (found.version for found in distributions(name=package, path=run_paths()))
+    return next(map(format_cell, versions), "")
 
 
 def compare(rows: Sequence[Row], dictionary: Dictionary) -> list[Finding]:
@@ -46,9 +47,8 @@ def compare(rows: Sequence[Row], dictionary: Dictionary) -> list[Finding]:
         varies = entry is not None and entry.varies in {"by machine", "by installation"}
         if not varies and row.field != "service.version":
             continue
-        known = [format_cell(text) for text in expected(row.field)]
-        if row.value not in known:
-            says = " or ".join(known) or "nothing of it"
-            fix = f"this machine says {says}; find out where it comes from"
+        known = expected(row.field)
+        if row.value != known:
+            fix = f"this machine says {known or 'nothing of it'}; find out where it comes from"
             found.append(Finding(Kind.UNEXPECTED_VALUE, row.field, row.value, fix))
     return found
