@@ -73,7 +73,7 @@ class Option:
     """An option as the program's own parser describes it."""
 
     subcommand: str  # the subcommand that has it
-    flags: tuple[str, ...]  # its spellings
+    flag: str  # its long form
     dest: str  # the parser's name for it
     # Values to test: one empty text for an option that takes none, and no values if we know of none
     # that it accepts.
@@ -81,11 +81,6 @@ class Option:
     default: object  # its default value, if that is a number or a truth value
     excludes: tuple[str, ...]  # the parser's names for options that it excludes
     field: str  # the documented field that it is sent as; empty if it is not sent
-
-    @property
-    def flag(self) -> str:
-        """Its long form."""
-        return max(self.flags, key=len)
 
     @property
     def is_distinct(self) -> bool:
@@ -179,7 +174,7 @@ def _option(
     field = FIELDS.get(described["dest"], f"params.{described['dest']}")
     return Option(
         subcommand=subcommand,
-        flags=tuple(described["flags"]),
+        flag=max(described["flags"], key=len),
         dest=str(described["dest"]),
         values=values,
         default=described["default"],
