@@ -218,7 +218,7 @@ class _TlsServer(ThreadingHTTPServer):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         context.verify_mode = ssl.CERT_OPTIONAL
-        context.load_verify_locations(servers.world.authority)
+        context.load_verify_locations(servers.world.certificate("authority"))
         context.sni_callback = lambda _, name, __: servers.server_names.append(name)
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False

@@ -133,7 +133,7 @@ def _furnish(run: Run, world: World, folder: PrivateFolder) -> None:
 def _environment(run: Run, world: World, folder: PrivateFolder) -> dict[str, str]:
     texts = {
         "{files}": str(world.files),
-        "{authority}": str(world.authority),
+        "{authority}": str(world.certificate("authority")),
         "{certificate}": str(world.certificate("client")),
     }
     variables = dict(world.names.environment)

@@ -51,13 +51,8 @@ class World:
     # what a run leaves there; the paths on its command line must then lead elsewhere.
     empties_temporary: bool = False
 
-    @property
-    def authority(self) -> Path:
-        """Certificate of the authority that signed all the others (PEM)."""
-        return self.files / "authority.pem"
-
     def certificate(self, kind: str) -> Path:
-        """Key and chain (PEM) of the kind "right", "wrong" or "client"."""
+        """PEM file: of the kind "authority", or key and chain of "right", "wrong" or "client"."""
         return self.files / f"{kind}.pem"
 
 
@@ -87,7 +82,7 @@ def made(
             empties_temporary=empties_temporary,
         )
         authority = trustme.CA()
-        authority.cert_pem.write_to_path(world.authority)
+        authority.cert_pem.write_to_path(world.certificate("authority"))
         others = {"wrong": ["wrong.example"], "client": ["client.example"]}
         for kind, hosts in {"right": [world.host, *DATA_HOSTS], **others}.items():
             certificate = authority.issue_cert(*hosts)
