@@ -167,9 +167,9 @@ def last_error(seen: Observation) -> str:
     return f"{said} because of {causes[-1]}" if causes else said
 
 
-def installing(interpreter: Path | str = sys.executable) -> str:
+def installing() -> str:
     """Say how to fix a stripepy that cannot run."""
-    pip = f"{interpreter} -m pip install --upgrade stripepy-hic"
+    pip = f"{sys.executable} -m pip install --upgrade stripepy-hic"
     return f"unset PYTHONPATH if it is for another Python, or {pip}" if caller_paths() else pip
 
 

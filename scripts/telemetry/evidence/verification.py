@@ -48,7 +48,7 @@ def make_plan(world: World) -> Evidence:
         seen = first["the parser"]
         said = seen.not_tried or seen.fault or last_error(seen) or "it said nothing"
         message = f"stripepy cannot be asked for its options: {said}"
-        raise UserError(message, installing(world.interpreter), Exit.NOT_CAPTURED)
+        raise UserError(message, installing(), Exit.NOT_CAPTURED)
     dictionary = fields.load()
     known = subcommands.known(parser, dictionary)
     settings = variables.settings(variables.named() - {*SWITCHES, *OTHER_SWITCHES})
