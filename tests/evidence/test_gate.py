@@ -442,10 +442,6 @@ TOGETHER = {
             before(PLOT, '    logger.info("DONE!")', "__import__('pathlib').Path('ZqxMatrix.10000.hdf5').write_text('1')"),
             "nothing-stored", "ZqxMatrix.10000.hdf5", (*STORED, "plot pd"),
         ),
-        "an identifier is stored": Change(
-            before(VIEW, VIEWING, "p = pathlib.Path.home() / '.stored'; p.write_text('1')"),
-            "nothing-stored", ".stored", STORED,
-        ),
         "an identifier is stored in an input": Change(
             before(VIEW, VIEWING, "import h5py\nwith h5py.File(h5_file, 'a') as file: file.attrs['zqx'] = 1"),
             "nothing-stored", f"wrote {planted.NAMES.work}/ZqxResult.hdf5", STORED,
@@ -498,10 +494,6 @@ TOGETHER = {
             given("gzip.GzipFile", "'filename': 'zqx'"),
             "compressed", "which hold more", VIEWED,
         ),
-        "an identifier is stored where Python keeps its modules": Change(
-            before(VIEW, VIEWING, "p = pathlib.Path.home() / '.cache' / '__pycache__'; p.mkdir(parents=True, exist_ok=True); (p / 'zqx.pyc').write_text('1')"),
-            "nothing-stored", "zqx.pyc", STORED,
-        ),
         "an identifier is stored in a database": Change(
             before(VIEW, VIEWING, "import os, sqlite3; sqlite3.connect(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'zqx.db')).execute('create table if not exists zqx (id)')"),
             "nothing-stored", "zqx.db", STORED,
@@ -534,10 +526,6 @@ TOGETHER = {
             before(VIEW, VIEWING, "__import__('socket').socket(2, 2).sendto(b'zqx', ('127.0.0.1', 53))"),
             "only-collector", "no DNS query", VIEWED,
         ),
-        "view prints something else without OpenTelemetry": Change(
-            before(VIEW, "    try:\n        _configure_telemetry(", "import importlib.util as u\ntry: import opentelemetry\nexcept ImportError: raise SystemExit(print())"),
-            "without-opentelemetry", "other output", ("view", "without OpenTelemetry: view"),
-        ),
     },
     "switches do something else": {
         "an identifier is made of the hardware address": Change(
@@ -547,10 +535,6 @@ TOGETHER = {
         "times are those of the clock on the wall": Change(
             ("opentelemetry/sdk/trace/__init__.py", "from time import time_ns\n", "import calendar, time as clock\ndef time_ns():\n    now = clock.time_ns()\n    return calendar.timegm(clock.localtime(now // 10**9)) * 10**9 + now % 10**9\n"),
             "times", "ran from", ("view", f"{TERMINAL}: view"),
-        ),
-        "switched off, a command fails": Change(
-            (TELEMETRY, '        no_telem_var = "NO_TELEMETRY"\n', '        no_telem_var = "NO_TELEMETRY" if int(os.environ["NO_TELEMETRY"]) < 9 else None\n'),
-            "off-by-presence", "NO_TELEMETRY=no): exit status: 1", SWITCHED,
         ),
         "switched off, plots are worse": Change(
             (PLOT, "dpi=dpi)", 'dpi=10 if "STRIPEPY_NO_TELEMETRY" in __import__("os").environ and plot_type != "pd" else dpi)'),
@@ -580,10 +564,6 @@ TOGETHER = {
             (TELEMETRY, "span.record_exception(exc,", "span.record_exception(exc.__cause__ or exc.__context__ or exc,"),
             "class-only", "and shows", NO_SUCH_DATA,
         ),
-        "a failure is sent again in the clear": Change(
-            ("opentelemetry/exporter/otlp/common/http.py", "            if not retryable:\n", "            if status_code == 500:\n                self._transport.request('POST', self._endpoint.replace('https:', 'http:'), headers=self._headers, data=data, timeout=1)\n            if not retryable:\n"),
-            "encrypted", "answers 500, 1): in the clear", ("download", "delay: the collector answers 500, 1"),
-        ),
         "a proxy that refuses is left aside": Change(
             ("opentelemetry/exporter/http/transport/_requests.py", "            return RequestsHTTPResult(error=error)", "            self._session.trust_env = type(error).__name__ != 'ProxyError'\n            return RequestsHTTPResult(error=error)"),
             "proxies", "refuses to connect to the collector, 1: looked up", PROXIED,
@@ -607,10 +587,6 @@ TOGETHER = {
         "a common switch is respected": Change(
             (TELEMETRY, OFF, f'"DO_NOT_TRACK" in os.environ or {OFF}'),
             "do-not-track", "sends nothing", ("call", NOT_OFF["call"]), STALE,
-        ),
-        "a switch is ignored by one subcommand": Change(
-            (TELEMETRY, OFF, f'subcommand != "view" and {OFF}'),
-            "off-by-presence", "stripepy view", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
         ),
         "what no certificate protects is sent in the clear": Change(
             ("opentelemetry/exporter/otlp/common/http.py", "                self._endpoint,\n                headers", "                self._endpoint.replace('https:', 'http:') if 'CERTIFICATE_VERIFY' in str(result.error) else self._endpoint,\n                headers"),
@@ -732,10 +708,6 @@ ALONE = {
     "other certificates are trusted": Change(
         (TELEMETRY, EXPORTER, EXPORTER + '                    certificate_file=__import__("certifi").where(),\n'),
         "destination", "certificate_file", LISTED,
-    ),
-    "the message cannot be read": Change(
-        before(TELEMETRY, SPAN, "from opentelemetry.exporter.otlp.proto.http import trace_exporter as t\nclass Odd:\n    SerializePartialToString = lambda self: b'odd'\nt.encode_spans = lambda spans: Odd()"),
-        "one-span", "cannot be read", VIEWED, VOID,
     ),
     "a closed pipe is sent nothing": Change(
         before(DOWNLOAD, LIST, "import os; os._exit(0)"),
