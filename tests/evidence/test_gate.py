@@ -153,10 +153,6 @@ REFUSED, SILENT = "the connection is refused", "the collector accepts and never 
 TOGETHER = {
     "one change of each kind": {
         "a field is added": Change(parameter("added", "True"), "fields", "undocumented-field: params.added"),
-        "a field comes only when a download succeeds": Change(
-            parameter("fetched", "True", FETCHED),
-            "fields", "undocumented-field: params.fetched", ("download: fetched by name",),
-        ),
         "an identifier is stored among temporary files": Change(
             before(VIEW, VIEWING, "import tempfile; p = pathlib.Path(tempfile.gettempdir(), 'zqx'); p.write_text('1')"),
             "nothing-stored", "wrote t/zqx", STORED,
