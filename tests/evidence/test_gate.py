@@ -97,6 +97,11 @@ def more_in(surrounding: str, name: str, condition: str) -> Change:
     return Change(attribute(name, condition), "surroundings", f"adds `{name}`", runs)
 
 
+def stored(code: str, text: str) -> Change:
+    """Return a change that makes `view` store something."""
+    return Change(before(VIEW, VIEWING, code), "nothing-stored", text, STORED)
+
+
 VIEWED = ("view",)
 STORED = ("view", "watched: view")
 VIEW_OPTIONS = ("view", "options of view together", "option: view --with-biodescriptors")
@@ -136,13 +141,11 @@ REFUSED, SILENT = "the connection is refused", "the collector accepts and never 
 TOGETHER = {
     "one change of each kind": {
         "a field is added": Change(parameter("added", "True"), "fields", "undocumented-field: params.added"),
-        "an identifier is stored among temporary files": Change(
-            before(VIEW, VIEWING, "import tempfile; p = pathlib.Path(tempfile.gettempdir(), 'zqx'); p.write_text('1')"),
-            "nothing-stored", "wrote t/zqx", STORED,
+        "an identifier is stored among temporary files": stored(
+            "import tempfile; p = pathlib.Path(tempfile.gettempdir(), 'zqx'); p.write_text('1')", "wrote t/zqx",
         ),
-        "state is kept out of Python's sight": Change(
-            before(VIEW, VIEWING, "import ctypes; c = ctypes.CDLL(None); c.close(c.creat(b'/var/tmp/zqx', 0o600))"),
-            "nothing-stored", "/var/tmp/zqx", STORED,
+        "state is kept out of Python's sight": stored(
+            "import ctypes; c = ctypes.CDLL(None); c.close(c.creat(b'/var/tmp/zqx', 0o600))", "/var/tmp/zqx",
         ),
         "the user's name leaks, hashed and cut short": Change(
             attribute("hashed", value='__import__("hashlib").sha256(os.environ["USER"].encode()).hexdigest()[:16]'),
@@ -409,9 +412,8 @@ TOGETHER = {
             before(TELEMETRY, SPAN, "import pathlib, requests\nsend = requests.Session.send\ndef kept(self, request, **rest):\n    answer = send(self, request, **rest)\n    answer.cookies and pathlib.Path.home().joinpath('.cookie').touch()\n    return answer\nrequests.Session.send = kept"),
             "nothing-stored", ".cookie", STORED,
         ),
-        "a file lies beside the cache of a module": Change(
-            before(VIEW, VIEWING, "pathlib.Path(__file__).with_name('__pycache__').joinpath('telemetry.zqx').write_text('1')"),
-            "nothing-stored", "telemetry.zqx", STORED,
+        "a file lies beside the cache of a module": stored(
+            "pathlib.Path(__file__).with_name('__pycache__').joinpath('telemetry.zqx').write_text('1')", "telemetry.zqx",
         ),
         "a plot leaves what looks like a list of fonts": Change(
             before(PLOT, '    logger.info("DONE!")', "p = __import__('pathlib').Path.home() / 'fontlist-me.json'; p.write_text('1')"),
@@ -421,13 +423,11 @@ TOGETHER = {
             before(PLOT, '    logger.info("DONE!")', "__import__('pathlib').Path('ZqxMatrix.10000.hdf5').write_text('1')"),
             "nothing-stored", "ZqxMatrix.10000.hdf5", (*STORED, "plot pd"),
         ),
-        "an identifier is stored in an input": Change(
-            before(VIEW, VIEWING, "import h5py\nwith h5py.File(h5_file, 'a') as file: file.attrs['zqx'] = 1"),
-            "nothing-stored", f"wrote {planted.NAMES.work}/ZqxResult.hdf5", STORED,
+        "an identifier is stored in an input": stored(
+            "import h5py\nwith h5py.File(h5_file, 'a') as file: file.attrs['zqx'] = 1", f"wrote {planted.NAMES.work}/ZqxResult.hdf5",
         ),
-        "an identifier is stored elsewhere": Change(
-            before(VIEW, VIEWING, "open('/tmp/zqx-elsewhere', 'w').close(); __import__('os').unlink('/tmp/zqx-elsewhere')"),
-            "nothing-stored", "/tmp/zqx-elsewhere", STORED,
+        "an identifier is stored elsewhere": stored(
+            "open('/tmp/zqx-elsewhere', 'w').close(); __import__('os').unlink('/tmp/zqx-elsewhere')", "/tmp/zqx-elsewhere",
         ),
         "an identifier is stored when a download succeeds": Change(
             before(DOWNLOAD, "    logger.info('successfully downloaded", "pathlib.Path.home().joinpath('.fetched').touch()"),
@@ -437,34 +437,18 @@ TOGETHER = {
             (TELEMETRY, '        no_telem_var = "NO_TELEMETRY"\n', '        no_telem_var = "NO_TELEMETRY"; __import__("pathlib").Path.home().joinpath(".off").touch()\n'),
             "nothing-stored", ".off", (*STORED, "switch: view NO_TELEMETRY=no"),
         ),
-        "an identifier is stored beside the working directory": Change(
-            before(VIEW, VIEWING, "pathlib.Path.cwd().parent.joinpath('.beside').touch()"),
-            "nothing-stored", "/.beside", STORED,
-        ),
-        "the system's log is told": Change(
-            before(VIEW, VIEWING, "__import__('syslog').syslog('zqx')"),
-            "nothing-stored", "the system's log", STORED,
-        ),
+        "an identifier is stored beside the working directory": stored("pathlib.Path.cwd().parent.joinpath('.beside').touch()", "/.beside"),
+        "the system's log is told": stored("__import__('syslog').syslog('zqx')", "the system's log"),
         "a data set's name is another": Change(
             (DOWNLOAD, '"unknown" if name is None else name', '"unknown" if list_only or name else __import__("sys").prefix'),
             "parameters", "sends params.dataset_name = /", (*PARAMETERS, "download: none so small"),
         ),
-        "state is kept in the home of the password file": Change(
-            before(VIEW, VIEWING, "import os, pwd; open(os.path.join(pwd.getpwuid(os.getuid()).pw_dir, 'known'), 'w').close()"),
-            "nothing-stored", "known", STORED,
+        "state is kept in the home of the password file": stored(
+            "import os, pwd; open(os.path.join(pwd.getpwuid(os.getuid()).pw_dir, 'known'), 'w').close()", "known",
         ),
-        "state is kept as an empty folder": Change(
-            before(VIEW, VIEWING, "import ctypes; ctypes.CDLL(None).mkdir(b'/run/empty', 0o700)"),
-            "nothing-stored", "/run/empty", STORED,
-        ),
-        "state is kept in memory that processes share": Change(
-            before(VIEW, VIEWING, "__import__('ctypes').CDLL(None).shmget(7, 64, 0o1600)"),
-            "nothing-stored", "/proc/sysvipc/shm", STORED,
-        ),
-        "a file of somebody else is touched": Change(
-            before(VIEW, VIEWING, "import os, sys; os.utime(os.path.dirname(os.__file__))"),
-            "nothing-stored", str(Path(os.__file__).parent), STORED,
-        ),
+        "state is kept as an empty folder": stored("import ctypes; ctypes.CDLL(None).mkdir(b'/run/empty', 0o700)", "/run/empty"),
+        "state is kept in memory that processes share": stored("__import__('ctypes').CDLL(None).shmget(7, 64, 0o1600)", "/proc/sysvipc/shm"),
+        "a file of somebody else is touched": stored("import os, sys; os.utime(os.path.dirname(os.__file__))", str(Path(os.__file__).parent)),
         "a first run tells the second through a file": Change(
             before(DOWNLOAD, LIST, "p = __import__('pathlib').Path.home() / '.zqx'\nif p.exists(): telem_span.set_attribute('params.zqx', 1)\np.touch()"),
             "second-run", "params.zqx", ("twice: download", "twice: view"),
@@ -473,9 +457,8 @@ TOGETHER = {
             given("gzip.GzipFile", "'filename': 'zqx'"),
             "compressed", "which hold more", VIEWED,
         ),
-        "an identifier is stored in a database": Change(
-            before(VIEW, VIEWING, "import os, sqlite3; sqlite3.connect(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'zqx.db')).execute('create table if not exists zqx (id)')"),
-            "nothing-stored", "zqx.db", STORED,
+        "an identifier is stored in a database": stored(
+            "import os, sqlite3; sqlite3.connect(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'zqx.db')).execute('create table if not exists zqx (id)')", "zqx.db",
         ),
         "a parent's trace is joined": Change(
             (TELEMETRY, "            subcommand,\n            record", "            subcommand, context=__import__('opentelemetry.propagate').propagate.extract({k.lower(): v for k, v in os.environ.items()}),\n            record"),
