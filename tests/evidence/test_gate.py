@@ -105,7 +105,6 @@ def stored(code: str, text: str) -> Change:
 VIEWED = ("view",)
 STORED = ("view", "watched: view")
 VIEW_OPTIONS = ("view", "options of view together", "option: view --with-biodescriptors")
-PARAMETERS = ("call", "call .cool", "call .mcool", "download", "view", "options of view together")
 LISTED = ("download", "in memory: download")
 NOTICED = ("view", "switch: view STRIPEPY_NO_TELEMETRY=1", "options of call together")
 NO_SUCH_DATA = ("download: no such data set",)
@@ -113,16 +112,12 @@ UNTRUSTED = (
     "delay: the certificate's authority is not trusted, 1",
     "delay: the certificate is for another name, 1",
 )
-SWITCHED = (
-    *("download", "switch: download STRIPEPY_NO_TELEMETRY=1"),
-    *("view", "switch: view NO_TELEMETRY=no"),
-)
+SWITCHED = ("download", "switch: download STRIPEPY_NO_TELEMETRY=1")
 NOT_OFF = {
     name: conditions.switch_name(name, dict(zip(conditions.NOT_OFF, values, strict=True)))
     for name, *values in (
         ("call", "1", "1", "always_on", "none"),
         ("plot contact-map", "0", "0", "always_on", ""),
-        ("view", "1", "", "", ""),
     )
 }
 TERMINAL, LOGIN, JOB, CONTAINER, TASK = SURROUNDINGS
@@ -157,7 +152,7 @@ TOGETHER = {
         ),
         "a switch is narrower": Change(
             (TELEMETRY, OFF, 'os.environ.get("STRIPEPY_NO_TELEMETRY", "0") != "0":'),
-            "off-by-presence", "STRIPEPY_NO_TELEMETRY=0", (*SWITCHED, "switch: download STRIPEPY_NO_TELEMETRY=0"),
+            "off-by-presence", "STRIPEPY_NO_TELEMETRY=0", ("download", "switch: download STRIPEPY_NO_TELEMETRY=0"),
         ),
         "a known limit is lifted": Change(
             (CALL, '_interactions": normalization is None', '_interactions": normalization == "NONE"'),
@@ -239,7 +234,7 @@ TOGETHER = {
         ),
         "switched off, a name is looked up": Change(
             before(TELEMETRY, '        structlog.get_logger().debug(f"detected', REACH_OUT),
-            "off-unmodified", "zqx.example", ("switch: view STRIPEPY_NO_TELEMETRY=1", *SWITCHED),
+            "off-unmodified", "zqx.example", SWITCHED,
         ),
         "a network address is sent": Change(
             attribute("address", value='"http://198.51.100.7:80/"'),
@@ -258,11 +253,11 @@ TOGETHER = {
         ),
         "a switch is ignored beside an option": Change(
             (TELEMETRY, OFF, f'"--dpi" not in __import__("sys").argv and {OFF}'),
-            "off-by-presence", "stripepy plot cm", (*SWITCHED, "plot cm", "switch: plot cm STRIPEPY_NO_TELEMETRY=false"),
+            "off-by-presence", "stripepy plot cm", ("plot cm", "switch: plot cm STRIPEPY_NO_TELEMETRY=false"),
         ),
         "a default that StripePy fills in is another": Change(
             (VIEW, "coefficient_of_variation_threshold = math.nextafter(math.inf, 0)", "coefficient_of_variation_threshold = 535870086.0"),
-            "parameters", "535870086", PARAMETERS,
+            "parameters", "535870086", VIEWED,
         ),
         "more is sent with the user's own attributes": Change(
             attribute("uid", '"OTEL_RESOURCE_ATTRIBUTES" in os.environ'),
@@ -270,7 +265,7 @@ TOGETHER = {
         ),
         "a default is another": Change(
             (CALL, '"params.genomic_belt": genomic_belt', '"params.genomic_belt": genomic_belt + 1'),
-            "parameters", "5000001, expected 5000000", PARAMETERS,
+            "parameters", "5000001, expected 5000000", ("call",),
         ),
         "a whole path is hashed": Change(
             attribute("path", value="__import__('hashlib').md5(os.getcwd().encode()).hexdigest()"),
@@ -441,7 +436,7 @@ TOGETHER = {
         "the system's log is told": stored("__import__('syslog').syslog('zqx')", "the system's log"),
         "a data set's name is another": Change(
             (DOWNLOAD, '"unknown" if name is None else name', '"unknown" if list_only or name else __import__("sys").prefix'),
-            "parameters", "sends params.dataset_name = /", (*PARAMETERS, "download: none so small"),
+            "parameters", "sends params.dataset_name = /", ("download", "download: none so small"),
         ),
         "state is kept in the home of the password file": stored(
             "import os, pwd; open(os.path.join(pwd.getpwuid(os.getuid()).pw_dir, 'known'), 'w').close()", "known",
@@ -500,7 +495,7 @@ TOGETHER = {
         ),
         "switched off, plots are worse": Change(
             (PLOT, "dpi=dpi)", 'dpi=10 if "STRIPEPY_NO_TELEMETRY" in __import__("os").environ and plot_type != "pd" else dpi)'),
-            "off-by-presence", ": files", (*SWITCHED, "plot cm", "switch: plot cm STRIPEPY_NO_TELEMETRY=1"),
+            "off-by-presence", ": files", ("plot cm", "switch: plot cm STRIPEPY_NO_TELEMETRY=1"),
         ),
         "it is said that OpenTelemetry is missing": Change(
             (TELEMETRY, 'debug(f"failed to setup', 'warning(f"failed to setup'),
@@ -598,7 +593,7 @@ TOGETHER = {
         ),
         "a column has another name": Change(
             before(VIEW, VIEWING, "set_attributes = telem_span.set_attributes\ntelem_span.set_attributes = lambda values: set_attributes({**values, 'params.columns': ['zqx']})"),
-            "parameters", "columns of", PARAMETERS,
+            "parameters", "columns of", ("call", "call .cool", "call .mcool", "download", "options of view together"),
         ),
         "there is a notice in other words": Change(
             before(VIEW, VIEWING, "telem_span is None or print('Usage is counted.', file=__import__('sys').stderr)"),
@@ -673,7 +668,7 @@ ALONE = {
     ),
     "nothing is sent any more": Change(
         (TELEMETRY, "    if no_telemetry:", "    if True:"),
-        "off-by-presence", "the control", ("download", "switch: download STRIPEPY_NO_TELEMETRY=1"), VOID,
+        "off-by-presence", "the control", SWITCHED, VOID,
     ),
 }  # fmt: skip
 """Changes that would hide others, or be hidden by them."""
