@@ -555,7 +555,7 @@ TOGETHER = {
         ),
         "a download sends in spite of the switch": Change(
             (TELEMETRY, OFF, f'subcommand != "download" and {OFF}'),
-            "off-download", "'a message'", tuple(f"download: {name}" for name in DOWNLOADED),
+            "off-download", "'a connection'", tuple(f"download: {name}" for name in DOWNLOADED),
         ),
         "OpenTelemetry's own switch is ignored": Change(
             before(TELEMETRY, PROVIDER, "os.environ.pop('OTEL_SDK_DISABLED', None)"),
