@@ -73,11 +73,8 @@ def off_download(trial: Trial) -> None:
         trial.control(trial.run(f"download: {plain}"))
         seen = trial.run(f"download: {off}")
         collector = [name for name in seen.wire.look_ups if name not in DATA_HOSTS]
-        noise = [
-            *seen.attempts,
-            *collector,
-            *("a connection" for _ in range(seen.wire.connections)),
-        ]
+        connections = ["a connection"] * seen.wire.connections
+        noise = [*seen.attempts, *collector, *connections]
         trial.expect(not noise, f"`{seen.run.command}` reached out: {noise}")
         # The data set and its temporary name are random, so compare only the number of lines.
         on, found = (
