@@ -529,6 +529,10 @@ TOGETHER = {
             ("requests/sessions.py", "        prep = self.prepare_request(req)", "        prep = self.prepare_request(req)\n        if 'REQUESTS_CA_BUNDLE' not in os.environ: prep.headers['X-System'] = '1'"),
             "ambient-no-others", "what CURL_CA_BUNDLE changes: ['header', 'trust']", ("download", "ambient: CURL_CA_BUNDLE={authority}"),
         ),
+        "more is sent if a time-out is set": Change(
+            attribute("waits", '"OTEL_EXPORTER_OTLP_TIMEOUT" in os.environ'),
+            "ambient-no-others", "what OTEL_EXPORTER_OTLP_TIMEOUT changes", ("download", "ambient: all without an effect"),
+        ),
         "a variable counts for one subcommand": Change(
             before(CALL, "    if force:", "telem_span is None or 'MPLBACKEND' in __import__('os').environ and telem_span.set_attribute('params.backend', 1)"),
             "ambient-no-others", "what MPLBACKEND changes", ("download", "call", "ambient: all without an effect, call"),

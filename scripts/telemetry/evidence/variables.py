@@ -92,7 +92,7 @@ TRUST = re.compile(
 """Variables that could decide which certificates are trusted: tested where ours is not."""
 
 WAIT = re.compile(r"OTEL_(EXPORTER_OTLP_(TRACES_)?|BSP_EXPORT_)TIMEOUT")
-"""Variables that could decide how long to wait: tested where nobody answers."""
+"""Variables that could decide how long to wait: tested where nobody answers, too."""
 
 EFFECTIVE: Mapping[str, frozenset[str]] = {
     "CURL_CA_BUNDLE": frozenset({"trust"}),
@@ -135,11 +135,12 @@ def settings(names: Iterable[str]) -> dict[str, dict[str, str]]:
         for number, value in enumerate(values):
             if name in EFFECTIVE or TRUST.fullmatch(name):
                 single[f"{name}={value}"] = {name: value}
-            elif WAIT.fullmatch(name):
+                continue
+            others = f"{WITHOUT_EFFECT}, {number + 1}" if number else WITHOUT_EFFECT
+            together.setdefault(others, {})[name] = value
+            # Where nobody answers, nothing shows but how long it waits.
+            if WAIT.fullmatch(name):
                 together.setdefault("all for waiting", {})[name] = value
-            else:
-                others = f"{WITHOUT_EFFECT}, {number + 1}" if number else WITHOUT_EFFECT
-                together.setdefault(others, {})[name] = value
     return single | together
 
 

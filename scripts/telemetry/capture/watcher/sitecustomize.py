@@ -27,9 +27,11 @@ LOOK_UP = type(os.environ).__getitem__.__code__
 PARSE = argparse.ArgumentParser.parse_known_args.__code__
 
 # Audit events of changes to files, and which of their arguments is the path.
-IN_PLACE = ("chmod", "mkdir", "remove", "rmdir", "setxattr", "truncate", "utime")
+IN_PLACE = ("chmod", "chown", "mkdir", "remove", "rmdir", "setxattr", "truncate", "utime")
 CHANGES = {"sqlite3.connect": 0} | {f"os.{name}": 0 for name in IN_PLACE}
 CHANGES |= {"os.link": 1, "os.rename": 1, "os.symlink": 1}
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 asked = {"STRIPEPY_CAPTURE_RECORD"}
 parsers: list[argparse.ArgumentParser] = []
@@ -96,7 +98,7 @@ def commands(parser: argparse.ArgumentParser, words: tuple[str, ...]) -> Iterato
 def look_at_write(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open":
         path, _, flags = arguments
-        if not isinstance(path, str | bytes) or not flags & (os.O_WRONLY | os.O_RDWR):
+        if not isinstance(path, str | bytes) or not flags & WRITES:
             return
     elif event in CHANGES:
         path = arguments[CHANGES[event]]
