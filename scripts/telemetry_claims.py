@@ -52,7 +52,7 @@ def main() -> int:
     if not (options.only or found):
         found = _compare(verification.build(evidence, judgements), write=not options.check)
     findings.show(found, files.CLAIMS)
-    _summarise(judgements, sum(not seen.not_tried for seen in evidence.by_name.values()))
+    _summarise(judgements, evidence.runs_made)
     return Exit.FINDINGS if found else Exit.OK
 
 

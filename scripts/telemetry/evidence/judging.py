@@ -45,6 +45,11 @@ class Evidence:
         return {seen.run.name: seen for all_ in self.observations.values() for seen in all_}
 
     @property
+    def runs_made(self) -> int:
+        """How many runs this machine could make."""
+        return sum(not seen.not_tried for seen in self.by_name.values())
+
+    @property
     def exporter(self) -> Mapping[str, object]:
         """The settings that stripepy gave its exporter in the documented run."""
         [exporter] = self.documented.provenance.exporters

@@ -116,7 +116,7 @@ def build(evidence: Evidence, judgements: Sequence[Judgement]) -> Verification:
             commit=_commit(),
             platform=f"{platform.system()} {platform.machine()}",
             versions=dict(evidence.versions),
-            runs=sum(not seen.not_tried for seen in evidence.by_name.values()),
+            runs=evidence.runs_made,
             namespaces=have_namespaces(),
             counts={j.claim.id: dict(j.trial.counts) for j in judgements},
             delays={
